@@ -1,0 +1,74 @@
+"""What the engine is asked and what it answers: token ids in, deltas of text and tokens out.
+
+The contract between the server (above) and the scheduler (below). No HTTP, no chat messages here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["Delta", "FinishReason", "Request", "SamplingParams", "TokenLogprob", "Usage"]
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"  # end-of-turn token or stop string
+    LENGTH = "length"  # max_tokens, or the context is full
+    ABORT = "abort"  # cancelled by the caller
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How to continue a prompt. Ranges are checked by the engine's `submit`, which raises RequestError."""
+
+    max_tokens: int | None = None  # None: until the context is full, at most 32,768
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0  # 0: off
+    min_p: float = 0.0
+    seed: int | None = None  # None: drawn by the engine
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    stop: Sequence[str] = ()  # not part of the text that is returned
+    ignore_eos: bool = False
+    n: int = 1  # choices that share the prompt's KV; choice i uses seed + i
+    logprobs: int | None = None  # None: off; k: the token's own and the k best
+    prompt_logprobs: int | None = None  # the same for the prompt's tokens (all but the first)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    prompt: Sequence[int]
+    params: SamplingParams
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    token: int
+    data: bytes  # the token's own bytes, which may be part of a character
+    logprob: float
+    top: tuple[tuple[int, bytes, float], ...] = ()  # (token, bytes, logprob), best first
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    prompt_tokens: int
+    completion_tokens: int  # over all choices
+    cached_tokens: int  # of the prompt, found in the prefix cache: a multiple of 128
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of one choice. text may be empty (inside a character, or held back for a stop string)."""
+
+    index: int
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()  # for `tokens`, when asked for
+    prompt_logprobs: tuple[TokenLogprob, ...] | None = None  # on the first delta of choice 0, when asked for
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None  # on the last delta of the last choice to finish
