@@ -1,7 +1,7 @@
 """GGUF files: metadata and tensors by name, over a read-only mapping, checked before use.
 
 The lowest step of loading: bytes in, names, values and views out. Every count, length, type, offset and size is checked
-against the file before anything is allocated or read, so a damaged or hostile file gives one WeightsError, nothing else.
+against the file before anything is allocated or read: a damaged or hostile file gives one WeightsError, nothing else.
 Versions 2 and 3, little-endian. It does not know architectures and does not decode weights.
 
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md

@@ -1,7 +1,7 @@
 """The metadata of a GGUF file: keys and typed values, read one after another and never past the end of the file.
 
-The lower half of the GGUF reader. Counts, lengths, types and nesting are checked before anything is allocated. It knows no
-key's meaning.
+The lower half of the GGUF reader. Counts, lengths, types and nesting are checked before anything is allocated. It knows
+no key's meaning.
 """
 
 from __future__ import annotations

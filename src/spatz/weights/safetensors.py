@@ -1,7 +1,7 @@
 """Safetensors: one file, or the shards that an index names, checked before use and mapped read-only.
 
 The lowest step of loading a model folder: tensor names, types, shapes and views. Offsets must cover the data exactly,
-as the format demands: no overlap, no hole, nothing behind the end. It does not read config.json and does not decode values.
+as the format demands: no overlap, no hole, nothing behind the end. It reads no config.json and decodes no values.
 
 Layout: https://huggingface.co/docs/safetensors
 """
