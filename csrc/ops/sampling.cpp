@@ -23,9 +23,9 @@ const SamplingKernels* best_kernels() {
     return best;
 }
 
-std::size_t block_count(std::size_t n) { return (n + kSampleBlock - 1) / kSampleBlock; }
+size_t block_count(size_t n) { return (n + kSampleBlock - 1) / kSampleBlock; }
 
-std::uint64_t mix(std::uint64_t z) {  // splitmix64's finalizer
+uint64_t mix(uint64_t z) {  // splitmix64's finalizer
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
@@ -33,25 +33,25 @@ std::uint64_t mix(std::uint64_t z) {  // splitmix64's finalizer
 
 // A logit of +inf beats everything finite: what is left of the distribution is uniform over such tokens.
 void settle_infinite(std::span<float> logits) {
-    for (float& x : logits) x = x == kInfinity ? 0.0F : -kInfinity;
+    for (float& x : logits) x = x == kInfinity ? 0.0f : -kInfinity;
 }
 
 // Lowest logit that one of the k largest can have: k blocks' maxima are k logits at least as large.
-float bound_of_largest(std::span<const float> maxima, std::size_t k) {
+float bound_of_largest(std::span<const float> maxima, size_t k) {
     if (k == 0 || k > maxima.size()) return -kLargestFloat;
     std::vector<float> order(maxima.begin(), maxima.end());
-    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k - 1), order.end(), std::greater<>());
+    std::nth_element(order.begin(), order.begin() + static_cast<ptrdiff_t>(k - 1), order.end(), std::greater<>());
     return std::max(order[k - 1], -kLargestFloat);
 }
 
 // Calls found(token, logit) in ascending order of id for each logit >= bound; blocks without one are skipped.
 template <typename Found>
 void for_each_above(std::span<const float> logits, std::span<const float> maxima, float bound, Found found) {
-    for (std::size_t b = 0; b < maxima.size(); ++b) {
+    for (size_t b = 0; b < maxima.size(); ++b) {
         if (!(maxima[b] >= bound)) continue;
-        const std::size_t end = std::min((b + 1) * kSampleBlock, logits.size());
-        for (std::size_t i = b * kSampleBlock; i < end; ++i)
-            if (logits[i] >= bound) found(static_cast<std::int32_t>(i), logits[i]);
+        const size_t end = std::min((b + 1) * kSampleBlock, logits.size());
+        for (size_t i = b * kSampleBlock; i < end; ++i)
+            if (logits[i] >= bound) found(static_cast<int32_t>(i), logits[i]);
     }
 }
 
@@ -68,24 +68,24 @@ class LogSoftmax {
             return;
         }
         std::vector<double> sums(maxima_.size());
-        kernels.block_exp_sums(logits.data(), logits.size(), largest_, 1.0F, maxima_.data(), sums.data());
+        kernels.block_exp_sums(logits.data(), logits.size(), largest_, 1.0f, maxima_.data(), sums.data());
         log_sum_ = std::log(std::accumulate(sums.begin(), sums.end(), 0.0));
     }
 
-    float value(std::int32_t token) const {
-        const float x = logits_[static_cast<std::size_t>(token)];
+    float value(int32_t token) const {
+        const float x = logits_[static_cast<size_t>(token)];
         const double below = x == largest_ ? 0.0 : static_cast<double>(x) - static_cast<double>(largest_);
         const double value = below - log_sum_;
         return value >= kLowestLogprob ? static_cast<float>(value) : kLowestLogprob;  // also NaN
     }
 
-    void top(int count, std::vector<std::pair<std::int32_t, float>>& out) const {
+    void top(int count, std::vector<std::pair<int32_t, float>>& out) const {
         out.clear();
-        const auto wanted = std::min(static_cast<std::size_t>(count), logits_.size());
+        const auto wanted = std::min(static_cast<size_t>(count), logits_.size());
         for_each_above(logits_, maxima_, bound_of_largest(maxima_, wanted),
-                       [&](std::int32_t token, float logit) { out.emplace_back(token, logit); });
-        const std::size_t kept = std::min(wanted, out.size());
-        std::partial_sort(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(kept), out.end(),
+                       [&](int32_t token, float logit) { out.emplace_back(token, logit); });
+        const size_t kept = std::min(wanted, out.size());
+        std::partial_sort(out.begin(), out.begin() + static_cast<ptrdiff_t>(kept), out.end(),
                           [](const auto& a, const auto& b) {
                               return a.second != b.second ? a.second > b.second : a.first < b.first;
                           });
@@ -105,13 +105,13 @@ class LogSoftmax {
 Sampler::Sampler(SamplerOptions options) : options_(std::move(options)), kernels_(best_kernels()) {
     const SamplerOptions& o = options_;
     require(o.vocab > 0, "vocab must be positive");
-    require(std::isfinite(o.temperature) && o.temperature >= 0.0F, "temperature must be finite and not negative");
-    require(o.top_p >= 0.0F && o.top_p <= 1.0F, "top_p must be between 0 and 1");
-    require(o.min_p >= 0.0F && o.min_p <= 1.0F, "min_p must be between 0 and 1");
+    require(std::isfinite(o.temperature) && o.temperature >= 0.0f, "temperature must be finite and not negative");
+    require(o.top_p >= 0.0f && o.top_p <= 1.0f, "top_p must be between 0 and 1");
+    require(o.min_p >= 0.0f && o.min_p <= 1.0f, "min_p must be between 0 and 1");
     require(o.top_k >= 0, "top_k must not be negative");
     require(std::isfinite(o.presence_penalty), "presence_penalty must be finite");
     require(std::isfinite(o.frequency_penalty), "frequency_penalty must be finite");
-    require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0F,
+    require(std::isfinite(o.repetition_penalty) && o.repetition_penalty > 0.0f,
             "repetition_penalty must be finite and positive");
     require(o.top_logprobs >= -1 && o.top_logprobs <= kMaxTopLogprobs, "top_logprobs must be between -1 and 20");
     for (const auto& [token, bias] : o.logit_bias) {
@@ -119,31 +119,31 @@ Sampler::Sampler(SamplerOptions options) : options_(std::move(options)), kernels
             throw std::invalid_argument("logit_bias: token " + std::to_string(token) + " is not in the vocabulary");
         require(std::isfinite(bias), "logit_bias: values must be finite");
     }
-    penalizes_ = o.presence_penalty != 0.0F || o.frequency_penalty != 0.0F || o.repetition_penalty != 1.0F;
-    if (o.temperature > 0.0F) inverse_temperature_ = std::min(1.0F / o.temperature, kLargestFloat);
-    maxima_.resize(block_count(static_cast<std::size_t>(o.vocab)));
+    penalizes_ = o.presence_penalty != 0.0f || o.frequency_penalty != 0.0f || o.repetition_penalty != 1.0f;
+    if (o.temperature > 0.0f) inverse_temperature_ = std::min(1.0f / o.temperature, kLargestFloat);
+    maxima_.resize(block_count(static_cast<size_t>(o.vocab)));
 }
 
-void Sampler::observe_prompt(std::span<const std::int32_t> tokens) {
-    for (const std::int32_t token : tokens)
+void Sampler::observe_prompt(std::span<const int32_t> tokens) {
+    for (const int32_t token : tokens)
         if (token < 0 || token >= options_.vocab)
             throw std::invalid_argument("prompt: token " + std::to_string(token) + " is not in the vocabulary");
     if (!penalizes_) return;
     std::erase_if(seen_, [](const auto& entry) { return entry.second.generated == 0; });
     for (auto& [token, seen] : seen_) seen.in_prompt = false;
-    for (const std::int32_t token : tokens) seen_[token].in_prompt = true;
+    for (const int32_t token : tokens) seen_[token].in_prompt = true;
 }
 
-void Sampler::set_mask(std::span<const std::uint32_t> mask) {
-    require(mask.size() == (static_cast<std::size_t>(options_.vocab) + 31) / 32, "mask must have ceil(vocab/32) words");
+void Sampler::set_mask(std::span<const uint32_t> mask) {
+    require(mask.size() == (static_cast<size_t>(options_.vocab) + 31) / 32, "mask must have ceil(vocab/32) words");
     mask_.assign(mask.begin(), mask.end());
     masked_ = true;
 }
 
 void Sampler::clear_mask() { masked_ = false; }
 
-std::int32_t Sampler::sample(std::span<float> logits, SampleOutput& out) {
-    require(logits.size() == static_cast<std::size_t>(options_.vocab), "logits must have one value per token");
+int32_t Sampler::sample(std::span<float> logits, SampleOutput& out) {
+    require(logits.size() == static_cast<size_t>(options_.vocab), "logits must have one value per token");
     const bool wants_logprobs = options_.top_logprobs >= 0;
     const bool adjusts = penalizes_ || !options_.logit_bias.empty() || masked_;
     if (wants_logprobs) raw_.assign(logits.begin(), logits.end());
@@ -157,12 +157,12 @@ std::int32_t Sampler::sample(std::span<float> logits, SampleOutput& out) {
     if (largest == kInfinity) {
         settle_infinite(logits);
         kernels_->block_maxima(logits.data(), logits.size(), maxima_.data());
-        largest = 0.0F;
+        largest = 0.0f;
     }
-    const std::int32_t token = draw(logits, largest);
+    const int32_t token = draw(logits, largest);
 
     out.token = token;
-    out.logprob = 0.0F;
+    out.logprob = 0.0f;
     out.top.clear();
     if (wants_logprobs) {
         const LogSoftmax distribution(raw_);
@@ -174,8 +174,8 @@ std::int32_t Sampler::sample(std::span<float> logits, SampleOutput& out) {
     return token;
 }
 
-void Sampler::score(std::span<const float> logits, std::int32_t target, int top, SampleOutput& out) {
-    require(target >= 0 && static_cast<std::size_t>(target) < logits.size(), "target is not in the vocabulary");
+void Sampler::score(std::span<const float> logits, int32_t target, int top, SampleOutput& out) {
+    require(target >= 0 && static_cast<size_t>(target) < logits.size(), "target is not in the vocabulary");
     require(top >= 0 && top <= kMaxTopLogprobs, "top must be between 0 and 20");
     const LogSoftmax distribution(logits);
     out.token = target;
@@ -184,21 +184,21 @@ void Sampler::score(std::span<const float> logits, std::int32_t target, int top,
 }
 
 void Sampler::adjust(std::span<float> logits) const {
-    for (const auto& [token, bias] : options_.logit_bias) logits[static_cast<std::size_t>(token)] += bias;
+    for (const auto& [token, bias] : options_.logit_bias) logits[static_cast<size_t>(token)] += bias;
     for (const auto& [token, seen] : seen_) {
-        float& x = logits[static_cast<std::size_t>(token)];
-        x = x > 0.0F ? x / options_.repetition_penalty : x * options_.repetition_penalty;
+        float& x = logits[static_cast<size_t>(token)];
+        x = x > 0.0f ? x / options_.repetition_penalty : x * options_.repetition_penalty;
         if (seen.generated > 0)
             x -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(seen.generated);
     }
     if (masked_) kernels_->apply_mask(logits.data(), logits.size(), mask_.data());
 }
 
-std::int32_t Sampler::draw(std::span<const float> logits, float largest) {
-    const std::size_t vocab = logits.size();
-    const auto top_k = static_cast<std::size_t>(options_.top_k);
+int32_t Sampler::draw(std::span<const float> logits, float largest) {
+    const size_t vocab = logits.size();
+    const auto top_k = static_cast<size_t>(options_.top_k);
     const double top_p = static_cast<double>(options_.top_p);
-    if (options_.temperature == 0.0F || top_k == 1 || options_.top_p == 0.0F) return largest_token(logits, largest);
+    if (options_.temperature == 0.0f || top_k == 1 || options_.top_p == 0.0f) return largest_token(logits, largest);
 
     if (top_k > 0 && top_k < vocab) {
         collect(logits, bound_of_largest(maxima_, top_k), largest);
@@ -215,20 +215,20 @@ std::int32_t Sampler::draw(std::span<const float> logits, float largest) {
             if (found >= total * top_p || weight <= never_needed) break;
         }
         keep_top_p(total * top_p, largest);
-    } else if (options_.min_p > 0.0F) {
+    } else if (options_.min_p > 0.0f) {
         collect(logits, bound_of_weight(static_cast<double>(options_.min_p), largest), largest);
     } else {
         return draw_from_all(logits, largest, weigh_all(logits, largest));
     }
     // The largest weight is 1. It is always left, as min_p is at most 1.
-    if (options_.min_p > 0.0F) keep_if([this](std::size_t i) { return weights_[i] >= options_.min_p; });
+    if (options_.min_p > 0.0f) keep_if([this](size_t i) { return weights_[i] >= options_.min_p; });
     return draw_from_candidates();
 }
 
-std::int32_t Sampler::largest_token(std::span<const float> logits, float largest) const {
+int32_t Sampler::largest_token(std::span<const float> logits, float largest) const {
     const auto block = std::find(maxima_.begin(), maxima_.end(), largest) - maxima_.begin();
-    const auto first = logits.begin() + block * static_cast<std::ptrdiff_t>(kSampleBlock);
-    return static_cast<std::int32_t>(std::find(first, logits.end(), largest) - logits.begin());
+    const auto first = logits.begin() + block * static_cast<ptrdiff_t>(kSampleBlock);
+    return static_cast<int32_t>(std::find(first, logits.end(), largest) - logits.begin());
 }
 
 double Sampler::weigh_all(std::span<const float> logits, float largest) {
@@ -237,34 +237,34 @@ double Sampler::weigh_all(std::span<const float> logits, float largest) {
     return std::accumulate(sums_.begin(), sums_.end(), 0.0);
 }
 
-std::int32_t Sampler::draw_from_all(std::span<const float> logits, float largest, double total) const {
+int32_t Sampler::draw_from_all(std::span<const float> logits, float largest, double total) const {
     double left = uniform() * total;
-    std::size_t block = 0;
-    std::size_t chosen = 0;  // the last block with any weight, should rounding carry the sum past the end
+    size_t block = 0;
+    size_t chosen = 0;  // the last block with any weight, should rounding carry the sum past the end
     for (; block < sums_.size(); ++block) {
         if (sums_[block] > 0.0) chosen = block;
         if (left < sums_[block]) break;
         left -= sums_[block];
     }
-    const std::size_t first = chosen * kSampleBlock;
-    const std::size_t count = std::min(kSampleBlock, logits.size() - first);
+    const size_t first = chosen * kSampleBlock;
+    const size_t count = std::min(kSampleBlock, logits.size() - first);
     float weights[kSampleBlock];
     kernels_->exp_weights(logits.data() + first, count, largest, inverse_temperature_, weights);
-    std::size_t picked = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        if (!(weights[i] > 0.0F)) continue;
+    size_t picked = 0;
+    for (size_t i = 0; i < count; ++i) {
+        if (!(weights[i] > 0.0f)) continue;
         picked = i;
         if (left < static_cast<double>(weights[i])) break;
         left -= static_cast<double>(weights[i]);
     }
-    return static_cast<std::int32_t>(first + picked);
+    return static_cast<int32_t>(first + picked);
 }
 
-std::int32_t Sampler::draw_from_candidates() const {
+int32_t Sampler::draw_from_candidates() const {
     double left = uniform() * mass();
-    std::size_t picked = 0;
-    for (std::size_t i = 0; i < count_; ++i) {
-        if (!(weights_[i] > 0.0F)) continue;
+    size_t picked = 0;
+    for (size_t i = 0; i < count_; ++i) {
+        if (!(weights_[i] > 0.0f)) continue;
         picked = i;
         if (left < static_cast<double>(weights_[i])) break;
         left -= static_cast<double>(weights_[i]);
@@ -276,12 +276,12 @@ double Sampler::collect(std::span<const float> logits, float bound, float larges
     tokens_.resize(logits.size());
     logits_.resize(logits.size());
     weights_.resize(logits.size());
-    std::size_t count = 0;
-    for (std::size_t b = 0; b < maxima_.size(); ++b) {
+    size_t count = 0;
+    for (size_t b = 0; b < maxima_.size(); ++b) {
         if (!(maxima_[b] >= bound)) continue;
-        const std::size_t end = std::min((b + 1) * kSampleBlock, logits.size());
-        for (std::size_t i = b * kSampleBlock; i < end; ++i) {  // without a branch: it would be mispredicted
-            tokens_[count] = static_cast<std::int32_t>(i);
+        const size_t end = std::min((b + 1) * kSampleBlock, logits.size());
+        for (size_t i = b * kSampleBlock; i < end; ++i) {  // without a branch: it would be mispredicted
+            tokens_[count] = static_cast<int32_t>(i);
             logits_[count] = logits[i];
             count += logits[i] >= bound ? 1 : 0;
         }
@@ -299,51 +299,51 @@ float Sampler::bound_of_weight(double weight, float largest) const {
     return std::nextafter(static_cast<float>(std::min(bound, static_cast<double>(largest))), -kInfinity);
 }
 
-void Sampler::keep_top_k(std::size_t k) {
+void Sampler::keep_top_k(size_t k) {
     if (count_ <= k) return;
     order_.clear();
-    for (std::size_t i = 0; i < count_; ++i) order_.emplace_back(-logits_[i], tokens_[i]);
-    const auto kth = order_.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    for (size_t i = 0; i < count_; ++i) order_.emplace_back(-logits_[i], tokens_[i]);
+    const auto kth = order_.begin() + static_cast<ptrdiff_t>(k - 1);
     std::nth_element(order_.begin(), kth, order_.end());
-    const std::pair<float, std::int32_t> last = *kth;
-    keep_if([&](std::size_t i) { return std::pair(-logits_[i], tokens_[i]) <= last; });
+    const std::pair<float, int32_t> last = *kth;
+    keep_if([&](size_t i) { return std::pair(-logits_[i], tokens_[i]) <= last; });
 }
 
 // Keeps the fewest of the most probable candidates whose weights reach target_mass. Buckets of equal log-probability
 // say where the border runs; only the bucket it runs through is sorted.
 void Sampler::keep_top_p(double target_mass, float largest) {
-    constexpr std::size_t kBuckets = 2048;
-    constexpr float kBucketsPerNat = 64.0F;
+    constexpr size_t kBuckets = 2048;
+    constexpr float kBucketsPerNat = 64.0f;
     const auto bucket_of = [&](float logit) {
         const float nats = (largest - logit) * inverse_temperature_;  // >= 0
-        return static_cast<std::size_t>(std::min(nats * kBucketsPerNat, static_cast<float>(kBuckets - 1)));
+        return static_cast<size_t>(std::min(nats * kBucketsPerNat, static_cast<float>(kBuckets - 1)));
     };
     bucket_mass_.assign(kBuckets, 0.0);
-    for (std::size_t i = 0; i < count_; ++i) bucket_mass_[bucket_of(logits_[i])] += static_cast<double>(weights_[i]);
+    for (size_t i = 0; i < count_; ++i) bucket_mass_[bucket_of(logits_[i])] += static_cast<double>(weights_[i]);
     double reached = 0.0;
-    std::size_t border = 0;
+    size_t border = 0;
     while (border < kBuckets && reached + bucket_mass_[border] < target_mass) reached += bucket_mass_[border++];
     if (border == kBuckets) return;  // rounding: all of them are needed
 
     order_.clear();
-    for (std::size_t i = 0; i < count_; ++i)
-        if (bucket_of(logits_[i]) == border) order_.emplace_back(-logits_[i], static_cast<std::int32_t>(i));
+    for (size_t i = 0; i < count_; ++i)
+        if (bucket_of(logits_[i]) == border) order_.emplace_back(-logits_[i], static_cast<int32_t>(i));
     std::sort(order_.begin(), order_.end());  // candidates are in order of id, so ties stay so
-    std::pair<float, std::int32_t> last = order_.back();
+    std::pair<float, int32_t> last = order_.back();
     for (const auto& entry : order_) {
-        reached += static_cast<double>(weights_[static_cast<std::size_t>(entry.second)]);
+        reached += static_cast<double>(weights_[static_cast<size_t>(entry.second)]);
         if (reached >= target_mass) {
             last = entry;
             break;
         }
     }
-    keep_if([&](std::size_t i) { return std::pair(-logits_[i], static_cast<std::int32_t>(i)) <= last; });
+    keep_if([&](size_t i) { return std::pair(-logits_[i], static_cast<int32_t>(i)) <= last; });
 }
 
 template <typename Keep>
 void Sampler::keep_if(Keep keep) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < count_; ++i) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count_; ++i) {
         if (!keep(i)) continue;
         tokens_[kept] = tokens_[i];
         logits_[kept] = logits_[i];
@@ -355,14 +355,14 @@ void Sampler::keep_if(Keep keep) {
 
 double Sampler::mass() const {
     double part[4] = {};
-    for (std::size_t i = 0; i < count_; ++i) part[i % 4] += static_cast<double>(weights_[i]);
+    for (size_t i = 0; i < count_; ++i) part[i % 4] += static_cast<double>(weights_[i]);
     return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
 double Sampler::uniform() const {
-    constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
-    const auto index = static_cast<std::uint64_t>(generated_);
-    const std::uint64_t bits = mix(mix(options_.seed + kGolden) + (index + 1) * kGolden);
+    constexpr uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
+    const auto index = static_cast<uint64_t>(generated_);
+    const uint64_t bits = mix(mix(options_.seed + kGolden) + (index + 1) * kGolden);
     return static_cast<double>(bits >> 11) * 0x1.0p-53;
 }
 

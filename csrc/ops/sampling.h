@@ -19,25 +19,25 @@ namespace spatz {
 
 struct SamplerOptions {
     int vocab = 0;
-    float temperature = 1.0F;  // >= 0; 0 takes the largest logit
-    float top_p = 1.0F;        // in [0, 1]; the fewest tokens that reach this mass, at least one
-    float min_p = 0.0F;        // in [0, 1]; relative to the most probable token
+    float temperature = 1.0f;  // >= 0; 0 takes the largest logit
+    float top_p = 1.0f;        // in [0, 1]; the fewest tokens that reach this mass, at least one
+    float min_p = 0.0f;        // in [0, 1]; relative to the most probable token
     int top_k = 0;             // 0: off
-    std::uint64_t seed = 0;
-    float presence_penalty = 0.0F;
-    float frequency_penalty = 0.0F;
-    float repetition_penalty = 1.0F;  // > 0
-    std::vector<std::pair<std::int32_t, float>> logit_bias;
+    uint64_t seed = 0;
+    float presence_penalty = 0.0f;
+    float frequency_penalty = 0.0f;
+    float repetition_penalty = 1.0f;  // > 0
+    std::vector<std::pair<int32_t, float>> logit_bias;
     int top_logprobs = -1;  // -1: no log-probabilities; 0..20: that many alternatives
 };
 
 struct SampleOutput {
-    std::int32_t token = -1;
-    float logprob = 0.0F;                             // natural, never below kLowestLogprob
-    std::vector<std::pair<std::int32_t, float>> top;  // most probable first
+    int32_t token = -1;
+    float logprob = 0.0f;                        // natural, never below kLowestLogprob
+    std::vector<std::pair<int32_t, float>> top;  // most probable first
 };
 
-inline constexpr float kLowestLogprob = -9999.0F;  // JSON has no minus infinity
+inline constexpr float kLowestLogprob = -9999.0f;  // JSON has no minus infinity
 inline constexpr int kMaxTopLogprobs = 20;
 
 class Sampler {
@@ -46,41 +46,41 @@ class Sampler {
     explicit Sampler(SamplerOptions options);
 
     // The prompt, for the repetition penalty. Replaces an earlier one. Throws std::invalid_argument for bad ids.
-    void observe_prompt(std::span<const std::int32_t> tokens);
+    void observe_prompt(std::span<const int32_t> tokens);
 
     // Allowed tokens, [ceil(vocab / 32)] words, lowest bit first; bits past the vocabulary are ignored. Kept until
     // changed.
-    void set_mask(std::span<const std::uint32_t> mask);
+    void set_mask(std::span<const uint32_t> mask);
     void clear_mask();
 
     // Picks from logits [vocab], which are overwritten, and counts the token. NaN and -inf are never picked. Throws
     // std::invalid_argument for a wrong size and std::runtime_error when no token is left; the state is then as before.
-    std::int32_t sample(std::span<float> logits, SampleOutput& out);
+    int32_t sample(std::span<float> logits, SampleOutput& out);
 
     // Log-probability of target under the raw logits, and the `top` (0..20) most probable tokens. Throws
     // std::invalid_argument for a bad target or top, std::runtime_error when no logit is a number above -inf.
-    static void score(std::span<const float> logits, std::int32_t target, int top, SampleOutput& out);
+    static void score(std::span<const float> logits, int32_t target, int top, SampleOutput& out);
 
-    std::int64_t generated() const { return generated_; }
+    int64_t generated() const { return generated_; }
     const SamplerOptions& options() const { return options_; }
 
   private:
     struct Seen {
         bool in_prompt = false;
-        std::int32_t generated = 0;
+        int32_t generated = 0;
     };
 
     void adjust(std::span<float> logits) const;
-    std::int32_t draw(std::span<const float> logits, float largest);
-    std::int32_t largest_token(std::span<const float> logits, float largest) const;
+    int32_t draw(std::span<const float> logits, float largest);
+    int32_t largest_token(std::span<const float> logits, float largest) const;
     double weigh_all(std::span<const float> logits, float largest);
-    std::int32_t draw_from_all(std::span<const float> logits, float largest, double total) const;
-    std::int32_t draw_from_candidates() const;
+    int32_t draw_from_all(std::span<const float> logits, float largest, double total) const;
+    int32_t draw_from_candidates() const;
 
     // The candidates, in ascending order of id. collect gives their mass; the others leave a part of them.
     double collect(std::span<const float> logits, float bound, float largest);
     float bound_of_weight(double weight, float largest) const;
-    void keep_top_k(std::size_t k);
+    void keep_top_k(size_t k);
     void keep_top_p(double target_mass, float largest);
     template <typename Keep>
     void keep_if(Keep keep);
@@ -88,23 +88,23 @@ class Sampler {
     double uniform() const;  // in [0, 1), for the token that is generated next
 
     SamplerOptions options_;
-    float inverse_temperature_ = 1.0F;
+    float inverse_temperature_ = 1.0f;
     bool penalizes_ = false;
     bool masked_ = false;
-    std::int64_t generated_ = 0;
-    std::unordered_map<std::int32_t, Seen> seen_;  // kept only when something is penalized
-    std::vector<std::uint32_t> mask_;
+    int64_t generated_ = 0;
+    std::unordered_map<int32_t, Seen> seen_;  // kept only when something is penalized
+    std::vector<uint32_t> mask_;
 
     const SamplingKernels* kernels_;
     std::vector<float> raw_;  // scratch from here on
     std::vector<float> maxima_;
     std::vector<double> sums_;
-    std::size_t count_ = 0;             // candidates; the three vectors are as long as the vocabulary once used
-    std::vector<std::int32_t> tokens_;  // candidates: id,
-    std::vector<float> logits_;         // logit,
-    std::vector<float> weights_;        // exp((logit - largest) / temperature)
+    size_t count_ = 0;             // candidates; the three vectors are as long as the vocabulary once used
+    std::vector<int32_t> tokens_;  // candidates: id,
+    std::vector<float> logits_;    // logit,
+    std::vector<float> weights_;   // exp((logit - largest) / temperature)
     std::vector<double> bucket_mass_;
-    std::vector<std::pair<float, std::int32_t>> order_;
+    std::vector<std::pair<float, int32_t>> order_;
 };
 
 }  // namespace spatz
