@@ -22,7 +22,7 @@ class FinishReason(StrEnum):
 class SamplingParams:
     """How to continue a prompt. Ranges are checked by the engine's `submit`, which raises RequestError."""
 
-    max_tokens: int | None = None  # None: until the context is full, at most 32,768
+    max_tokens: int | None = None  # None: until the context is full, at most 32,768; 0 only to score the prompt
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0  # 0: off
@@ -44,6 +44,7 @@ class Request:
     prompt: Sequence[int]
     params: SamplingParams
     request_id: str = ""
+    source: str = "messages"  # the API's name for the prompt in errors: "messages", "prompt" or "input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class TokenLogprob:
 @dataclass(frozen=True, slots=True)
 class Usage:
     prompt_tokens: int
-    completion_tokens: int  # over all choices
+    completion_tokens: int  # over all choices, with end-of-turn tokens and those of stop strings: all that were run
     cached_tokens: int  # of the prompt, found in the prefix cache: a multiple of 128
 
 
@@ -67,7 +68,7 @@ class Delta:
 
     index: int
     text: str = ""
-    tokens: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()  # those that `text` is made of: no end-of-turn token, none cut off by a stop string
     logprobs: tuple[TokenLogprob, ...] = ()  # for `tokens`, when asked for
     prompt_logprobs: tuple[TokenLogprob, ...] | None = None  # on the first delta of choice 0, when asked for
     finish_reason: FinishReason | None = None

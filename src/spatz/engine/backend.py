@@ -1,0 +1,101 @@
+"""What the engine needs from below: a model that steps, a KV cache of pages, samplers, and tokens as text.
+
+The protocols are the part of `_core` and of the tokenizer that the engine calls, no more, so that the scheduler can be
+tested against a model made of hashes. `Backend` bundles them with the facts about the model that requests are checked
+by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Backend", "Cache", "Decoder", "Forward", "Result", "TokenSampler", "Vocabulary"]
+
+
+class TokenSampler(Protocol):
+    def observe_prompt(self, tokens: NDArray[np.int32]) -> None: ...
+
+
+class SamplerFactory(Protocol):
+    def __call__(
+        self,
+        *,
+        vocab: int,
+        temperature: float = ...,
+        top_p: float = ...,
+        top_k: int = ...,
+        min_p: float = ...,
+        seed: int = ...,
+        presence_penalty: float = ...,
+        frequency_penalty: float = ...,
+        repetition_penalty: float = ...,
+        logit_bias: Mapping[int, float] | None = ...,
+        top_logprobs: int = ...,
+    ) -> Any: ...
+
+
+class Result(Protocol):
+    @property
+    def tokens(self) -> NDArray[np.int32]: ...
+    @property
+    def logprobs(self) -> NDArray[np.float32]: ...
+    @property
+    def top_tokens(self) -> NDArray[np.int32]: ...
+    @property
+    def top_logprobs(self) -> NDArray[np.float32]: ...
+
+
+class Cache(Protocol):
+    @property
+    def max_pages(self) -> int: ...
+    @property
+    def page_bytes(self) -> int: ...
+    def copy_page(self, source: int, target: int) -> None: ...
+    def view(self, page: int) -> NDArray[np.uint8]: ...
+
+
+class Decoder(Protocol):
+    """One text being written: bytes of a character that is not complete are held back until it is."""
+
+    def feed(self, token: int) -> str: ...
+    def flush(self) -> str: ...
+
+
+class Vocabulary(Protocol):
+    def token_bytes(self, token: int) -> bytes: ...
+
+
+# (cache, tokens, starts, positions, pages, rows, targets, samplers), as `_core.Model.forward` documents them.
+Forward = Callable[
+    [
+        Any,
+        NDArray[np.int32],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        Sequence[Any],
+    ],
+    Result,
+]
+
+
+@dataclass(frozen=True)
+class Backend:
+    forward: Forward
+    cache: Cache
+    sampler: SamplerFactory
+    decoder: Callable[[], Decoder]
+    vocabulary: Vocabulary
+    vocab: int  # token ids are 0..vocab-1
+    context_length: int  # prompt and answer together
+    page_tokens: int
+    fingerprint: str  # names weights and formats: pages of different fingerprints are never mixed
+    mode: str = "exact"  # the attention mode, part of a page's address
+    eos_ids: frozenset[int] = field(default_factory=frozenset)

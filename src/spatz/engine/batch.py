@@ -1,0 +1,82 @@
+"""The ragged batch of one step, as the arrays that the core takes.
+
+Sits between the scheduler's chunks and `_core.Model.forward`. The arrays are views into buffers that are kept, because
+a step of one sequence takes the core two milliseconds and Python should not be seen in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatz.engine.backend import Backend, Result
+from spatz.engine.sequence import Sequence
+
+__all__ = ["BatchRunner", "Chunk"]
+
+
+class Chunk(NamedTuple):
+    """The next `size` known tokens of a sequence, and which rows of them are wanted."""
+
+    sequence: Sequence
+    size: int
+    scored: int  # how many of its rows are scored against the prompt's next token; they are the chunk's last ones
+    sampled: bool  # whether its last row is sampled, which comes after the scored ones
+
+
+class BatchRunner:
+    def __init__(self, backend: Backend, max_tokens: int, max_sequences: int) -> None:
+        self._forward = backend.forward
+        self._cache = backend.cache
+        self._tokens = np.zeros(max_tokens, np.int32)
+        self._starts = np.zeros(max_sequences + 1, np.int32)
+        self._positions = np.zeros(max_sequences, np.int32)
+        self._pages = np.zeros(max_sequences * 64, np.int32)
+
+    def run(self, chunks: list[Chunk]) -> Result:
+        """One forward pass. Rows come in the order of the chunks, scored rows before the sampled one."""
+        count = len(chunks)
+        tokens, starts, positions = self._tokens, self._starts, self._positions
+        table = self._page_table(count, max(len(chunk.sequence.pages) for chunk in chunks))
+        rows: list[int] = []
+        targets: list[int] = []
+        samplers: list[Any] = []
+        end = 0
+        for i, (sequence, size, scored, sampled) in enumerate(chunks):
+            begin, end = end, end + size
+            first = sequence.computed
+            if size == 1:
+                tokens[begin] = sequence.buffer[first]
+            else:
+                tokens[begin:end] = sequence.buffer[first : first + size]
+            starts[i + 1] = end
+            positions[i] = first
+            pages = len(sequence.pages)
+            table[i, :pages] = sequence.table[:pages]
+            if scored:
+                last = first + size - sampled  # the token after it is the last target
+                rows.extend(range(end - sampled - scored, end - sampled))
+                targets.extend(sequence.group.prompt[last - scored + 1 : last + 1].tolist())
+                samplers.extend([sequence.group.scorer] * scored)
+            if sampled:
+                rows.append(end - 1)
+                targets.append(-1)
+                samplers.append(sequence.sampler)
+        return self._forward(
+            self._cache,
+            tokens[:end],
+            starts[: count + 1],
+            positions[:count],
+            table,
+            np.array(rows, np.int32),
+            np.array(targets, np.int32),
+            samplers,
+        )
+
+    def _page_table(self, count: int, width: int) -> NDArray[np.int32]:
+        """[count, width], contiguous. Entries past a sequence's pages are whatever was there; the core ignores them."""
+        if count * width > len(self._pages):
+            self._pages = np.zeros(2 * count * width, np.int32)
+        return self._pages[: count * width].reshape(count, width)

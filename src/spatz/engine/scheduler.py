@@ -1,0 +1,333 @@
+"""Which tokens of which sequences run in the next step: continuous batching over a paged KV cache.
+
+Sits between the engine's queue and the batch. Pages are taken as sequences grow, not reserved. The rules:
+
+- Every decoding sequence runs in every step. Prompts get what is left: `chunk_tokens`, or `busy_chunk_tokens` while an
+  answer is being written, so that no answer waits for more than one such chunk.
+- Half of that belongs to the oldest prompt, so it always advances; the other half goes to the shortest ones, so that a
+  question need not wait for somebody's book; what nobody takes goes back to the oldest.
+- Requests are admitted in their order of arrival, as soon as the pages of the prompt are free beyond what the running
+  prompts still need and one page of growth for each running sequence. The first in the queue is never overtaken.
+- When pages run out, the youngest sequence is preempted: it gives up its pages and goes back to its place in the queue.
+  What it has said is kept, and run as a prompt later; most of its pages are usually still in the prefix cache. The core
+  gives the same bits however tokens are cut into steps, and the sampler's state stays with the sequence, so the answer
+  is the same. The pool holds at least one sequence of full length (the engine checks that), so the oldest always gets on.
+- A prompt's pages are looked up in the prefix cache just before they would be run, and a page that another prompt is
+  running in this very step is waited for. The last token of a prompt is always run: somebody must give the next one.
+- A request for several choices runs its prompt once, but for the last token; then the choices share its full pages and
+  get a copy of the last, partial one.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence as Many
+
+from spatz.context.pages import PagePool
+from spatz.context.prefix import PrefixCache, Tier, root
+from spatz.engine.backend import Backend
+from spatz.engine.batch import Chunk
+from spatz.engine.options import EngineOptions
+from spatz.engine.output import ChoiceOutput
+from spatz.engine.sequence import Group, Sequence
+
+__all__ = ["Scheduler"]
+
+_SEED_MASK = (1 << 63) - 1
+
+
+def _order(sequence: Sequence) -> tuple[int, int]:
+    return sequence.order
+
+
+class Scheduler:
+    def __init__(self, backend: Backend, options: EngineOptions, tiers: Many[Tier] = ()) -> None:
+        self._backend = backend
+        self._options = options
+        self._page_tokens = backend.page_tokens
+        self._root = root(backend.fingerprint, backend.mode)
+        self.pool = PagePool(backend.cache.max_pages)
+        self.prefix = PrefixCache(self.pool, backend.cache, tiers)
+        self.running: list[Sequence] = []  # in order of arrival, as is `waiting`
+        self.waiting: list[Sequence] = []
+        self.queued = 0  # requests that have not started
+        self.preemptions = 0
+        self._tickets = 0
+
+    def add(self, group: Group) -> None:
+        self._tickets += 1
+        group.ticket = self._tickets
+        first = self._new_sequence(group, 0)
+        group.unfinished = [first]
+        self.waiting.append(first)
+        self.queued += 1
+
+    def remove(self, group: Group) -> None:
+        """Take a group out, whatever state it is in, and give its pages back."""
+        for sequence in group.unfinished:
+            self._release_pages(sequence)
+        if group.started is None and group.unfinished:
+            self.queued -= 1
+        group.unfinished = []
+        self.running = [sequence for sequence in self.running if sequence.group is not group]
+        self.waiting = [sequence for sequence in self.waiting if sequence.group is not group]
+
+    def finish(self, sequence: Sequence) -> None:
+        """A running sequence has ended. Its full pages stay known to the prefix cache."""
+        self.running.remove(sequence)
+        sequence.group.unfinished.remove(sequence)
+        self._release_pages(sequence)
+
+    def schedule(self, now: float) -> list[Chunk]:
+        """The chunks of the next step: decodes first, then prompts. Empty only if there is nothing to do."""
+        self._admit(now)
+        for sequence in tuple(self.running):
+            if sequence.remaining > 1:
+                self._adopt(sequence)
+            if sequence.group.fork_pending and sequence.remaining == 0:
+                self._fork(sequence)
+        chunks = self._decodes()
+        self._prefills(chunks)
+        return chunks
+
+    def advance(self, sequence: Sequence, count: int) -> None:
+        """`count` tokens of the sequence are in the cache now. Pages that became full are made known."""
+        sequence.computed += count
+        if not self._options.prefix_reuse:
+            return
+        while (index := sequence.published) < sequence.computed // self._page_tokens:
+            page = self.prefix.publish(sequence.digest(index), sequence.parent(index), sequence.pages[index])
+            sequence.replace_page(index, page)
+            sequence.published += 1
+
+    def check(self) -> None:
+        """Raise RuntimeError unless every page reference belongs to a running sequence."""
+        self.prefix.check()
+        references = [0] * self.pool.total
+        for sequence in self.running:
+            if len(sequence.pages) != -(-sequence.computed // self._page_tokens):
+                raise RuntimeError(f"{len(sequence.pages)} pages for {sequence.computed} tokens")
+            if sequence.pages != sequence.table[: len(sequence.pages)].tolist():
+                raise RuntimeError("a sequence's list and table of pages disagree")
+            for page in sequence.pages:
+                references[page] += 1
+        for page, count in enumerate(references):
+            if self.pool.references(page) != count:
+                raise RuntimeError(f"page {page}: {self.pool.references(page)} references, {count} sequences use it")
+        for sequence in self.waiting:
+            if sequence.pages:
+                raise RuntimeError("a waiting sequence has pages")
+
+    # --- admission ---------------------------------------------------------------------------------------------------
+
+    def _admit(self, now: float) -> None:
+        while self.waiting and len(self.running) < self._options.max_running and self._has_room(self.waiting[0]):
+            sequence = self.waiting.pop(0)
+            if sequence.group.started is None:
+                sequence.group.started = now
+                self.queued -= 1
+            self._prepare(sequence)
+            insort(self.running, sequence, key=_order)
+
+    def _has_room(self, sequence: Sequence) -> bool:
+        if not self.running:
+            return True
+        size = self._page_tokens
+        need = -(-(sequence.length + 1) // size)
+        if self._options.prefix_reuse:
+            for index in range((sequence.length - 1) // size):
+                page = self.prefix.page(sequence.digest(index))
+                if page is None:
+                    break
+                need -= self.pool.references(page) > 0
+        promised = sum(1 + max(0, -(-other.length // size) - len(other.pages)) for other in self.running)
+        return need + promised <= self.pool.available
+
+    def _new_sequence(self, group: Group, index: int) -> Sequence:
+        output = ChoiceOutput(index, group.params, group.max_new, self._backend.eos_ids, self._backend.decoder)
+        return Sequence(group, index, output, self._page_tokens, self._root)
+
+    def _prepare(self, sequence: Sequence) -> None:
+        """Samplers hold counts over the vocabulary: they are made when a sequence first runs, not in the queue."""
+        group, params = sequence.group, sequence.group.params
+        if group.prompt_scores is not None and group.scorer is None:
+            assert params.prompt_logprobs is not None
+            group.scorer = self._backend.sampler(
+                vocab=self._backend.vocab, temperature=0.0, top_logprobs=params.prompt_logprobs
+            )
+        if sequence.sampler is not None or group.max_new == 0:
+            return
+        sequence.sampler = self._backend.sampler(
+            vocab=self._backend.vocab,
+            temperature=float(params.temperature),
+            top_p=float(params.top_p),
+            top_k=min(params.top_k, self._backend.vocab),
+            min_p=float(params.min_p),
+            seed=(group.seed + sequence.index) & _SEED_MASK,
+            presence_penalty=float(params.presence_penalty),
+            frequency_penalty=float(params.frequency_penalty),
+            repetition_penalty=float(params.repetition_penalty),
+            logit_bias={token: float(bias) for token, bias in params.logit_bias.items()} or None,
+            top_logprobs=-1 if params.logprobs is None else params.logprobs,
+        )
+        if params.repetition_penalty != 1.0:
+            sequence.sampler.observe_prompt(group.prompt)
+
+    # --- prefix reuse and sharing ------------------------------------------------------------------------------------
+
+    def _adopt(self, sequence: Sequence) -> None:
+        """Take known pages from the prefix cache instead of running their tokens."""
+        if not self._options.prefix_reuse:
+            return
+        group, size = sequence.group, self._page_tokens
+        limit = min(sequence.length - 1, group.scored)  # rows that are still to be scored must be run
+        while sequence.computed % size == 0 and sequence.computed + size <= limit:
+            index = sequence.computed // size
+            page = self.prefix.acquire(sequence.digest(index))
+            if page is None:
+                return
+            sequence.add_page(page)
+            sequence.computed += size
+            sequence.published += 1
+            if sequence.index == 0 and not sequence.preempted:
+                group.cached_tokens += size
+
+    def _fork(self, first: Sequence) -> None:
+        """The prompt is in the cache but for its last token: make the other choices."""
+        group = first.group
+        group.fork_pending = False
+        first.goal = first.length
+        for index in range(1, group.params.n):
+            choice = self._new_sequence(group, index)
+            group.unfinished.append(choice)
+            if len(self.running) < self._options.max_running and self._share_pages(first, choice):
+                self._prepare(choice)
+                insort(self.running, choice, key=_order)
+            else:  # later, when it finds the full pages in the prefix cache
+                insort(self.waiting, choice, key=_order)
+
+    def _share_pages(self, first: Sequence, choice: Sequence) -> bool:
+        full, partial = divmod(first.computed, self._page_tokens)
+        for page in first.pages[:full]:
+            self.pool.share(page)
+            choice.add_page(page)
+        if partial:
+            copy = self.pool.allocate()
+            if copy is None:
+                self._release_pages(choice)
+                return False
+            choice.add_page(copy)
+            self._backend.cache.copy_page(first.pages[full], copy)
+        choice.computed = first.computed
+        choice.published = first.published
+        choice.digests = first.digests[:full]
+        return True
+
+    # --- the step ----------------------------------------------------------------------------------------------------
+
+    def _decodes(self) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        position = 0
+        while position < len(self.running):  # grows no longer, but preemption may shorten it from the end
+            sequence = self.running[position]
+            if sequence.remaining == 1 and sequence.goal == sequence.length and self._grow(sequence):
+                chunks.append(Chunk(sequence, 1, 0, True))
+            position += 1
+        return chunks
+
+    def _grow(self, sequence: Sequence) -> bool:
+        """A page for the next token, if it needs one, preempting the youngest. False: it was the youngest itself."""
+        if sequence.computed < len(sequence.pages) * self._page_tokens:
+            return True
+        while (page := self.pool.allocate()) is None:
+            victim = self.running[-1]
+            self._preempt(victim)
+            if victim is sequence:
+                return False
+        sequence.add_page(page)
+        return True
+
+    def _prefills(self, chunks: list[Chunk]) -> None:
+        prompts = [s for s in self.running if s.remaining > 1 or (s.remaining == 1 and s.goal != s.length)]
+        if not prompts:
+            return
+        budget = self._options.busy_chunk_tokens if chunks else self._options.chunk_tokens
+        grants = self._grants(prompts, budget)
+        in_flight: set[bytes] = set()
+        while prompts:
+            sequence = prompts.pop(0)
+            count = min(grants[sequence.order], sequence.remaining)
+            if count == 0 or self._awaited(sequence, in_flight):
+                continue
+            end = self._extend(sequence, sequence.computed + count, prompts)
+            if end > sequence.computed:
+                self._claim(sequence, end, in_flight)
+                chunks.append(self._chunk(sequence, end))
+
+    def _grants(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int], int]:
+        """How many tokens each prompt may run in this step."""
+        oldest = prompts[0]
+        own = min(self._want(oldest), budget if len(prompts) == 1 else -(-budget // 2))
+        left = budget - own
+        grants = {}
+        for sequence in sorted(prompts[1:], key=lambda s: (s.remaining, s.order)):
+            grants[sequence.order] = min(self._want(sequence), left)
+            left -= grants[sequence.order]
+        grants[oldest.order] = min(self._want(oldest), own + left)
+        return grants
+
+    def _want(self, sequence: Sequence) -> int:
+        if sequence.group.scored < len(sequence.group.prompt) - 1:
+            return min(sequence.remaining, self._options.scored_chunk_tokens)
+        return sequence.remaining
+
+    def _awaited(self, sequence: Sequence, in_flight: set[bytes]) -> bool:
+        """Whether the page that comes next is being run in this step by another: then it can be adopted in the next."""
+        index, inside = divmod(sequence.computed, self._page_tokens)
+        limit = min(sequence.length - 1, sequence.group.scored)
+        if inside or not in_flight or sequence.computed + self._page_tokens > limit:
+            return False
+        return sequence.digest(index) in in_flight
+
+    def _claim(self, sequence: Sequence, end: int, in_flight: set[bytes]) -> None:
+        if self._options.prefix_reuse:
+            last = min(-(-end // self._page_tokens), sequence.length // self._page_tokens)
+            for index in range(sequence.computed // self._page_tokens, last):
+                in_flight.add(sequence.digest(index))
+
+    def _extend(self, sequence: Sequence, end: int, younger: list[Sequence]) -> int:
+        """Pages up to `end`, preempting only prompts that are not in this step yet. How far they reach."""
+        size = self._page_tokens
+        while len(sequence.pages) * size < end:
+            page = self.pool.allocate()
+            if page is not None:
+                sequence.add_page(page)
+            elif younger and younger[-1].pages:
+                self._preempt(younger.pop())
+            elif younger:
+                younger.pop()
+            else:
+                break
+        return min(end, len(sequence.pages) * size)
+
+    def _chunk(self, sequence: Sequence, end: int) -> Chunk:
+        group = sequence.group
+        sampled = end == sequence.length
+        last = len(group.prompt) - 1  # the last prompt token has no next prompt token to score
+        scored = max(0, min(end, last) - max(sequence.computed, group.scored)) if group.scored < last else 0
+        return Chunk(sequence, end - sequence.computed, scored, sampled)
+
+    def _preempt(self, sequence: Sequence) -> None:
+        self.running.remove(sequence)
+        self._release_pages(sequence)
+        sequence.preempted = True
+        insort(self.waiting, sequence, key=_order)
+        self.preemptions += 1
+
+    def _release_pages(self, sequence: Sequence) -> None:
+        # Last page first: the eviction order then takes the ends of prefixes before their beginnings.
+        for page in reversed(sequence.pages):
+            self.pool.release(page)
+        sequence.pages.clear()
+        sequence.computed = 0
+        sequence.published = 0
