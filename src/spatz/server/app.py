@@ -1,0 +1,89 @@
+"""The ASGI app: routes, the gate around them, and errors that always have the API's shape.
+
+It runs no server (run.py does) and loads no model (the caller gives one).
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.types import ExceptionHandler
+
+from spatz import __version__
+from spatz.config import Settings
+from spatz.errors import RequestError
+from spatz.server import openapi
+from spatz.server.auth import Auth
+from spatz.server.chat_request import ChatRequest
+from spatz.server.completion_request import CompletionRequest
+from spatz.server.gate import Gate, error_response
+from spatz.server.metrics import Metrics
+from spatz.server.routes import chat, completions, models, operations
+from spatz.server.served import ServedModel
+from spatz.server.state import State
+
+__all__ = ["create_app"]
+
+
+def create_app(model: ServedModel, settings: Settings) -> FastAPI:
+    state = State(
+        model=model,
+        aliases=settings.aliases,
+        heartbeat=settings.heartbeat_seconds,
+        metrics=Metrics(model.stats),
+    )
+    # No interactive pages: theirs load scripts from elsewhere. The document itself is at /openapi.json.
+    app = FastAPI(title="Spatz", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.spatz = state
+    for routes in (chat, completions, models, operations):
+        app.include_router(routes.router)
+    openapi.install(app, ChatRequest, CompletionRequest)
+    handlers: dict[type[Exception], ExceptionHandler] = {
+        RequestError: _request_error,
+        HTTPException: _http_error,
+        RequestValidationError: _validation_error,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    auth = Auth(settings.api_key, settings.allowed_hosts, settings.cors_origins)
+    app.add_middleware(Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "openai-processing-ms", "openai-version", "retry-after"],
+        )
+    return app
+
+
+async def _request_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestError)
+    return error_response(error)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    method, path = request.method, request.url.path[:200]
+    if error.status_code == 404:
+        known = RequestError(f"Invalid URL ({method} {path})", status=404, code="unknown_url")
+    elif error.status_code == 405:
+        known = RequestError(
+            f"Not allowed to {method} on {path} (HINT: Perhaps you meant to use a different HTTP method?)",
+            status=405,
+            code="method_not_allowed",
+        )
+    else:
+        known = RequestError(str(error.detail), status=error.status_code)
+    response = error_response(known)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's own checks see paths and queries alone; bodies are validated in problems.py."""
+    return error_response(RequestError("Invalid request.", code="invalid_value"))

@@ -1,0 +1,167 @@
+"""The gate that every request passes, as plain ASGI: id, key, size, and errors in the API's shape.
+
+It wraps the routes and is wrapped by CORS alone. It adds the headers that every answer has, counts and logs the
+request, and is where an unexpected exception ends: the client learns the request's id, the log gets the trace.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from time import perf_counter
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spatz.errors import RequestError
+from spatz.server.auth import Auth
+from spatz.server.generate import stopping
+from spatz.server.state import State
+
+__all__ = ["Gate", "error_response", "identify", "request_id"]
+
+API_VERSION = "2020-10-01"
+OPEN_PATHS = frozenset({"/healthz"})
+
+access = logging.getLogger("spatz.access")
+logger = logging.getLogger("spatz.server")
+
+
+def error_response(error: RequestError) -> JSONResponse:
+    headers = {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None or error.status == 503:
+        headers["retry-after"] = str(retry_after or 1)
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(error.body(), error.status, headers=headers)
+
+
+def request_id(request: Request) -> str:
+    value: str = request.scope["spatz.id"]
+    return value
+
+
+def identify(request: Request, **who: str | None) -> None:
+    """What the client says of its end user, for the access log: the operator's means against abuse."""
+    request.scope["spatz.who"] = {key: value for key, value in who.items() if value}
+
+
+class Gate:
+    def __init__(self, app: ASGIApp, state: State, auth: Auth, max_body: int) -> None:
+        self._app = app
+        self._state = state
+        self._auth = auth
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        await _Passage(self, scope, receive, send).run()
+
+
+class _Passage:
+    """One request on its way through the gate."""
+
+    def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
+        self._gate = gate
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._start = perf_counter()
+        self._status = 0
+        self._read = 0
+        self._id = "req_" + secrets.token_hex(16)
+        scope["spatz.id"] = self._id
+
+    async def run(self) -> None:
+        try:
+            self._admit()
+            await self._gate._app(self._scope, self._limited_receive, self._stamped_send)
+        except RequestError as error:
+            await self._fail(error)
+        except ClientDisconnect:
+            pass  # in the middle of the body: there is nobody to tell
+        except Exception:
+            logger.exception("request %s failed", self._id)
+            await self._fail(
+                RequestError(
+                    f"The server had an error while processing your request (request id {self._id}).",
+                    status=500,
+                    type="server_error",
+                )
+            )
+        finally:
+            self._record()
+
+    def _admit(self) -> None:
+        headers = dict(self._scope["headers"])
+        path = self._scope["path"]
+        # A browser asks before it calls (CORS); such a question carries no key and is answered outside of the gate.
+        if path not in OPEN_PATHS:
+            self._gate._auth.check(headers)
+        if self._scope["method"] != "POST":
+            return
+        if self._gate._state.draining:
+            raise stopping()
+        # Not application/json: a page of any origin may send that without being asked for permission.
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            shown = kind.decode("latin-1")[:100]
+            raise RequestError(
+                f"Unsupported content type: '{shown}'. Send the body as 'application/json'.",
+                status=415,
+                code="unsupported_content_type",
+            )
+        length = headers.get(b"content-length", b"")
+        if length and (not length.isdigit() or len(length) > 18 or int(length) > self._gate._max_body):
+            raise self._too_large()
+
+    def _too_large(self) -> RequestError:
+        return RequestError(
+            f"The body of the request is larger than the limit of {self._gate._max_body} bytes.",
+            status=413,
+            code="request_too_large",
+        )
+
+    async def _limited_receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self._gate._max_body:
+                raise self._too_large()
+        return message
+
+    async def _stamped_send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            elapsed = int((perf_counter() - self._start) * 1000)
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self._id.encode()),
+                (b"openai-processing-ms", str(elapsed).encode()),
+                (b"openai-version", API_VERSION.encode()),
+            ]
+        await self._send(message)
+
+    async def _fail(self, error: RequestError) -> None:
+        if self._status:  # the answer has begun; its own writer has told what could be told
+            return
+        await error_response(error)(self._scope, self._receive, self._stamped_send)
+
+    def _record(self) -> None:
+        route: Any = self._scope.get("route")
+        seconds = perf_counter() - self._start
+        status = self._status or 499
+        # Unknown paths are one label: a client could fill the memory with names otherwise.
+        self._gate._state.metrics.finished(getattr(route, "path", "other"), status, seconds)
+        if access.isEnabledFor(logging.INFO):
+            who = "".join(f" {key}={value[:64]!r}" for key, value in self._scope.get("spatz.who", {}).items())
+            method, path = self._scope["method"], self._scope["path"][:200]
+            access.info("%s %r %d %.0f ms %s%s", method, path, status, seconds * 1000, self._id, who)

@@ -1,0 +1,177 @@
+"""From engine requests to answers: several prompts merged into one stream, a stream gathered into whole choices.
+
+Above it are the routes, which know the API's objects; below it is the engine. A client that goes away closes the
+generators here, and with them the slots in the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.requests import Request as HttpRequest
+
+from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
+from spatz.errors import RequestError
+from spatz.server.metrics import Metrics, Stopwatch
+from spatz.server.served import ServedModel
+from spatz.server.sse import wait_for_disconnect
+
+__all__ = ["Choice", "ClientGone", "Totals", "encode_off_loop", "gather", "stopping", "stream", "unless_gone"]
+
+T = TypeVar("T")
+
+# Tokenizing this many characters takes a few milliseconds, which is what the event loop can spare.
+LONG_TEXT = 16_384
+
+
+def stopping() -> RequestError:
+    return RequestError("The server is shutting down.", status=503, type="server_error", code="service_unavailable")
+
+
+class ClientGone(Exception):
+    """Nobody is there any more to be answered."""
+
+
+@dataclass(slots=True)
+class Choice:
+    text: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    prompt_logprobs: Sequence[TokenLogprob] | None = None
+    finish_reason: FinishReason = FinishReason.STOP
+    pieces: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Usage over all prompts of a request."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    def add(self, usage: Usage) -> None:
+        self.prompt_tokens += usage.prompt_tokens
+        self.completion_tokens += usage.completion_tokens
+        self.cached_tokens += usage.cached_tokens
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {
+                "cached_tokens": self.cached_tokens,
+                "audio_tokens": 0,
+                "text_tokens": self.prompt_tokens,
+                "image_tokens": 0,
+            },
+            "completion_tokens_details": {
+                "reasoning_tokens": 0,
+                "audio_tokens": 0,
+                "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        }
+
+
+async def stream(
+    model: ServedModel, requests: Sequence[Request], metrics: Metrics
+) -> AsyncGenerator[tuple[int, Delta], None]:
+    """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j."""
+    if len(requests) == 1:
+        async with aclosing(_timed(model, requests[0], metrics)) as deltas:
+            async for delta in deltas:
+                yield delta.index, delta
+        return
+    # Unbounded, so that nothing can block on a consumer that has gone; choices and their tokens are bounded anyway.
+    ready: asyncio.Queue[tuple[int, Delta] | None] = asyncio.Queue()
+
+    async def pump(base: int, request: Request) -> None:
+        async with aclosing(_timed(model, request, metrics)) as deltas:
+            async for delta in deltas:
+                ready.put_nowait((base + delta.index, delta))
+
+    async def pump_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place, request in enumerate(requests):
+                    group.create_task(pump(place * request.params.n, request))
+        finally:
+            ready.put_nowait(None)
+
+    pumps = asyncio.create_task(pump_all())
+    try:
+        while (item := await ready.get()) is not None:
+            yield item
+        await _unwrapped(pumps)
+    finally:
+        pumps.cancel()
+        await asyncio.gather(pumps, return_exceptions=True)
+
+
+async def _unwrapped(task: asyncio.Task[None]) -> None:
+    """One prompt's error is the request's error: callers know RequestError, not groups of them."""
+    try:
+        await task
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+async def _timed(model: ServedModel, request: Request, metrics: Metrics) -> AsyncGenerator[Delta, None]:
+    watch = Stopwatch(metrics, request.params.n)
+    async with aclosing(model.submit(request)) as deltas:
+        try:
+            async for delta in deltas:
+                if delta.finish_reason is FinishReason.ABORT:
+                    # An answer that the server cuts short is an error, not a shorter answer.
+                    raise stopping()
+                watch.step(len(delta.tokens))
+                yield delta
+        finally:
+            watch.end()
+
+
+async def gather(
+    model: ServedModel, requests: Sequence[Request], metrics: Metrics
+) -> tuple[list[Choice], Totals]:
+    choices = [Choice() for request in requests for _ in range(request.params.n)]
+    totals = Totals()
+    async with aclosing(stream(model, requests, metrics)) as deltas:
+        async for index, delta in deltas:
+            choice = choices[index]
+            choice.pieces.append(delta.text)
+            choice.logprobs.extend(delta.logprobs)
+            if delta.prompt_logprobs is not None:
+                choice.prompt_logprobs = delta.prompt_logprobs
+            if delta.finish_reason is not None:
+                choice.finish_reason = delta.finish_reason
+            if delta.usage is not None:
+                totals.add(delta.usage)
+    for choice in choices:
+        choice.text = "".join(choice.pieces)
+    return choices, totals
+
+
+async def unless_gone(request: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
+    """The work's result; ClientGone, with the work cancelled, when the client goes before it is there."""
+    working = asyncio.create_task(work)
+    gone = asyncio.create_task(wait_for_disconnect(request.receive))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def encode_off_loop(size: int, encode: Any, value: Any) -> Sequence[int]:
+    """Long texts are tokenized in a thread, so that running streams do not stall."""
+    result: Sequence[int] = encode(value) if size < LONG_TEXT else await asyncio.to_thread(encode, value)
+    return result

@@ -1,0 +1,32 @@
+"""GET /v1/models and /v1/models/{id}: the model under each name that it answers to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from spatz.server.state import State, state_of
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+def _entry(state: State, name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": state.model.created, "owned_by": "spatz"}
+
+
+@router.get("/v1/models")
+async def list_models(request: Request) -> JSONResponse:
+    state = state_of(request)
+    return JSONResponse({"object": "list", "data": [_entry(state, name) for name in state.names]})
+
+
+# :path, because names of models may have slashes.
+@router.get("/v1/models/{model:path}")
+async def retrieve_model(request: Request, model: str) -> JSONResponse:
+    state = state_of(request)
+    state.check_model(model)
+    return JSONResponse(_entry(state, model))

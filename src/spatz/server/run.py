@@ -1,0 +1,103 @@
+"""Running the app: uvicorn with our way of stopping.
+
+The first SIGTERM or SIGINT closes the door (new requests are answered 503) and lets running answers end, for as long as
+the settings allow; the second stops at once. uvicorn alone would close its sockets first, and clients would see refused
+connections instead of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from spatz.config import Settings
+from spatz.errors import ConfigError
+from spatz.server.auth import check_binding
+from spatz.server.state import State
+
+__all__ = ["Server", "bind"]
+
+logger = logging.getLogger("spatz.server")
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket, before the model is loaded: a port that is taken should not cost a minute to find out."""
+    check_binding(settings.host, settings.api_key)
+    host = settings.host.strip("[]")
+    try:
+        found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"cannot listen on {settings.host}:{settings.port}: {reason}") from None
+    return listener
+
+
+class Server(uvicorn.Server):
+    def __init__(self, app: FastAPI, settings: Settings, started: Callable[[], None] | None = None) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # the gate has its own, with ids
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            timeout_keep_alive=75,  # longer than the idle time of common clients' pools
+            timeout_graceful_shutdown=5,  # what is left after the drain is cancelled soon
+            h11_max_incomplete_event_size=65_536,
+        )
+        super().__init__(config)
+        self.caught: int | None = None
+        self._state: State = app.state.spatz
+        self._drain_seconds = settings.drain_seconds
+        self._on_start = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started and self._on_start is not None:
+            self._on_start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again at its end; that the server was asked to stop is no failure.
+        if self._loop is None:
+            self.should_exit = True
+        else:
+            self._loop.call_soon_threadsafe(self.stop, sig)
+
+    def stop(self, sig: int = signal.SIGTERM) -> None:
+        """As a signal does it. To be called in the loop."""
+        if self.caught is not None:
+            logger.warning("stopping at once")
+            self.force_exit = self.should_exit = True
+            if self._draining is not None:
+                self._draining.cancel()
+            return
+        self.caught = sig
+        self._state.draining = True
+        logger.info("stopping: running answers may end, for up to %g s", self._drain_seconds)
+        self._draining = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            await self._state.model.drain(self._drain_seconds)
+        except Exception:
+            logger.exception("draining failed")
+        finally:
+            self.should_exit = True

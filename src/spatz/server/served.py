@@ -1,0 +1,54 @@
+"""The model as the routes see it, and no more of it than they use: tests stand a queue-driven one in for it.
+
+local.py makes one of a loaded model and the engine of this process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from spatz.engine.request import Delta, Request
+from spatz.engine.stats import EngineStats
+
+__all__ = ["DeltaStream", "Message", "ServedModel"]
+
+Message = dict[str, str]
+
+
+class DeltaStream(Protocol):
+    """The answer to one request. Closing it frees the request's slot within one step."""
+
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> Delta: ...
+    async def aclose(self) -> None: ...
+
+
+class ServedModel(Protocol):
+    @property
+    def name(self) -> str:
+        """The model's own name, which answers carry."""
+
+    @property
+    def created(self) -> int:
+        """Unix time of the weights."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names weights and format."""
+
+    def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
+        """Messages through the chat template, ready for the answer."""
+
+    def encode(self, text: str) -> Sequence[int]: ...
+
+    def token_bytes(self, token: int) -> bytes:
+        """Raises RequestError for an id that is not the model's."""
+
+    def submit(self, request: Request) -> DeltaStream:
+        """Raises RequestError at once for what cannot be served."""
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new requests; return when the running ones have ended, or after that many seconds."""
+
+    def stats(self) -> EngineStats: ...

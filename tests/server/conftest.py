@@ -1,0 +1,76 @@
+"""The app over the fake model, and clients of it: in process, and over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from server.fake import FakeModel
+
+from spatz.config import Settings
+from spatz.server.app import create_app
+from spatz.server.run import Server, bind
+
+WAIT = 30  # seconds that anything may take before a test fails instead of hanging
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, port=0, max_body_mb=1, drain_seconds=WAIT)
+
+
+@pytest.fixture
+async def client(model: FakeModel, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(model, settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=WAIT) as client:
+        yield client
+
+
+class Live:
+    """A server on a free port, in the test's own event loop."""
+
+    def __init__(self, server: Server, port: int) -> None:
+        self.server = server
+        self.url = f"http://127.0.0.1:{port}"
+        self.task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def serving(model: FakeModel, settings: Settings) -> AsyncIterator[Live]:
+    listener = bind(settings)
+    started = asyncio.Event()
+    server = Server(create_app(model, settings), settings, started=started.set)
+    live = Live(server, listener.getsockname()[1])
+    live.task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with asyncio.timeout(WAIT):
+            await started.wait()
+        yield live
+    finally:
+        server.force_exit = server.should_exit = True
+        async with asyncio.timeout(WAIT):
+            await live.task
+        listener.close()
+
+
+@pytest.fixture
+async def live(model: FakeModel, settings: Settings) -> AsyncIterator[Live]:
+    async with serving(model, settings) as live:
+        yield live
+
+
+@pytest.fixture
+def chat() -> Callable[..., dict[str, object]]:
+    def body(**fields: object) -> dict[str, object]:
+        return {"model": "gpt-4.1-nano", "messages": [{"role": "user", "content": "hi"}], **fields}
+
+    return body

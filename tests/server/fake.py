@@ -1,0 +1,133 @@
+"""A served model without weights: tokens are bytes, and answers are what the test puts into its queue.
+
+`answers` scripts whole answers; `hold()` gives a request that the test feeds by hand, to see what happens meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Self
+
+from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
+from spatz.engine.stats import EngineStats
+from spatz.errors import ContextLengthError, OverloadedError, RequestError
+
+CONTEXT = 4096
+
+
+def token_logprobs(text: str, top: int) -> tuple[TokenLogprob, ...]:
+    best = tuple((token, bytes([token]), -0.5 - token / 100) for token in range(97, 97 + top))
+    return tuple(TokenLogprob(byte, bytes([byte]), -0.25, best) for byte in text.encode())
+
+
+class FakeStream:
+    def __init__(self, model: FakeModel, request: Request) -> None:
+        self.model = model
+        self.request = request
+        self.items: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
+        self.closed = asyncio.Event()
+        self.sent_tokens = 0
+
+    def put(self, text: str, index: int = 0, finish: FinishReason | None = None, last: bool = False) -> None:
+        params = self.request.params
+        tokens = tuple(text.encode())
+        self.sent_tokens += len(tokens)
+        scores = token_logprobs(text, params.logprobs) if params.logprobs is not None else ()
+        usage = Usage(len(self.request.prompt), self.sent_tokens, 0) if last else None
+        self.items.put_nowait(Delta(index, text, tokens, scores, None, finish, usage))
+
+    def play(self, words: Sequence[str]) -> None:
+        """A whole answer, the same for every choice."""
+        params = self.request.params
+        limit = params.max_tokens
+        if params.prompt_logprobs is not None:
+            text = bytes(self.request.prompt[1:]).decode("utf-8", "replace")
+            self.items.put_nowait(Delta(0, prompt_logprobs=token_logprobs(text, params.prompt_logprobs)))
+        for index in range(params.n):
+            sent = 0
+            reason = FinishReason.STOP
+            for word in words:
+                if limit is not None and sent + len(word) > limit:
+                    self.put(word[: limit - sent], index)
+                    reason = FinishReason.LENGTH
+                    break
+                self.put(word, index)
+                sent += len(word)
+            self.put("", index, reason, last=index == params.n - 1)
+        self.items.put_nowait(None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        item = await self.items.get()
+        if item is None:
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def aclose(self) -> None:
+        self.closed.set()
+        self.model.open.discard(self)
+
+
+class FakeModel:
+    """What was asked is kept in `requests` and `chats`."""
+
+    name = "fake-model"
+    created = 1_700_000_000
+    fingerprint = "fp_fake"
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.chats: list[Sequence[dict[str, str]]] = []
+        self.streams: asyncio.Queue[FakeStream] = asyncio.Queue()
+        self.open: set[FakeStream] = set()
+        self.answers: deque[Sequence[str] | Exception] = deque()
+        self.held = False
+        self.draining = False
+
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
+        self.chats.append(messages)
+        return list("".join(f"{m['role']}:{m['content']}\n" for m in messages).encode())
+
+    def encode(self, text: str) -> Sequence[int]:
+        return list(text.encode())
+
+    def token_bytes(self, token: int) -> bytes:
+        if token > 255:
+            raise RequestError(f"Invalid 'prompt': {token} is not a token id.", param="prompt", code="invalid_value")
+        return bytes([token])
+
+    def submit(self, request: Request) -> FakeStream:
+        if self.draining:
+            raise OverloadedError("The server is shutting down.", status=503)
+        if len(request.prompt) > CONTEXT:
+            raise ContextLengthError(
+                f"This model's maximum context length is {CONTEXT} tokens. However, your {request.source} resulted in "
+                f"{len(request.prompt)} tokens.",
+                param=request.source,
+            )
+        self.requests.append(request)
+        stream = FakeStream(self, request)
+        self.open.add(stream)
+        self.streams.put_nowait(stream)
+        if not self.held:
+            answer = self.answers.popleft() if self.answers else ("Hello", " ", "wörld")
+            if isinstance(answer, Exception):
+                stream.items.put_nowait(answer)
+            else:
+                stream.play(answer)
+        return stream
+
+    async def drain(self, seconds: float) -> None:
+        self.draining = True
+        async with asyncio.timeout(seconds):
+            for stream in list(self.open):
+                await stream.closed.wait()
+
+    def stats(self) -> EngineStats:
+        return EngineStats(1, 2, 3, 100, 10, 5, 4096, 7, 11, 13, 17, 0, 0)
