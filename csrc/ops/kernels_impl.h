@@ -1,0 +1,543 @@
+// All kernels, written once over the 16-lane vocabulary of a simd_*.h, which is included before this file.
+//
+// The order of every floating-point operation that makes one output depends on that output's own row alone, never on how
+// many rows a tile has: what a token computes is the same to the bit in a prefill chunk, in a batch and alone.
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ops/half.h"
+#include "ops/kernels.h"
+
+namespace spatz::SPATZ_SIMD_NAMESPACE {
+
+constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+// ---- activations into tiles ----
+
+static void quantize_block(const float* x, int8_t* values, float* scale, float* sum, int32_t* offset, int64_t rows) {
+    const F a = load_f(x);
+    const F b = load_f(x + 16);
+    const float largest = largest_f(max_f(abs_f(a), abs_f(b)));
+    // A block of zeros, or of something that is no number, becomes zeros.
+    const bool usable = largest > 0.0f && largest <= std::numeric_limits<float>::max();
+    const float d = usable ? largest / 127.0f : 0.0f;
+    const F inverse = set_f(usable ? 127.0f / largest : 0.0f);
+    const I qa = usable ? to_i(mul_f(a, inverse)) : zero_i();
+    const I qb = usable ? to_i(mul_f(b, inverse)) : zero_i();
+    int8_t bytes[kBlock];
+    store_bytes(bytes, qa);
+    store_bytes(bytes + 16, qb);
+    for (int group = 0; group < kBlock / 4; ++group) std::memcpy(values + group * rows * 4, bytes + group * 4, 4);
+    const int32_t total = sum_i(add_i(qa, qb));
+    *scale = d;
+    *sum = d * static_cast<float>(total);
+    *offset = -128 * total;
+}
+
+static void quantize(const float* x, int64_t stride, const Tile& tile) {
+    const int64_t rows = tile.rows;
+    for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t b = 0; b < tile.k / kBlock; ++b) {
+            quantize_block(x + r * stride + b * kBlock, tile.values + (b * (kBlock / 4) * rows + r) * 4,
+                           tile.scales + b * rows + r, tile.sums + b * rows + r, tile.offsets + b * rows + r, rows);
+        }
+    }
+}
+
+static void to_bf16(const float* x, int64_t stride, const Tile& tile) {
+    const int64_t rows = tile.rows;
+    for (int64_t r = 0; r < rows; ++r) {
+        const float* row = x + r * stride;
+        for (int64_t pair = 0; pair < tile.k / 2; ++pair) {
+            tile.bf16[(pair * rows + r) * 2] = float_to_bf16(row[2 * pair]);
+            tile.bf16[(pair * rows + r) * 2 + 1] = float_to_bf16(row[2 * pair + 1]);
+        }
+    }
+}
+
+// ---- matmul ----
+
+template <int R>
+static inline void store_rows(const F (&sum)[R], const float* bias, float* out, int64_t stride, bool accumulate) {
+    for (int r = 0; r < R; ++r) {
+        F value = sum[r];
+        if (bias != nullptr) value = add_f(value, load_f(bias));
+        if (accumulate) value = add_f(load_f(out + r * stride), value);
+        store_f(out + r * stride, value);
+    }
+}
+
+template <int R>
+static void matmul_q4(const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
+                      int64_t stride, bool accumulate) {
+    const int64_t blocks = tile.k / kBlock;
+    for (int64_t panel = 0; panel < panels; ++panel) {
+        F sum[R];
+        for (int r = 0; r < R; ++r) sum[r] = zero_f();
+        const int8_t* a = tile.values;
+        const float* scale = tile.scales;
+        const float* total = tile.sums;
+        for (int64_t b = 0; b < blocks; ++b) {
+            I dot[R];
+            for (int r = 0; r < R; ++r) dot[r] = zero_i();
+#pragma GCC unroll 4
+            for (int pair = 0; pair < 4; ++pair) {
+                const B packed = load_b(weights + 64 * pair);
+                const B low = low_nibbles(packed);
+                for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], low, a + 4 * r);
+                const B high = high_nibbles(packed);
+                for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], high, a + 4 * (R + r));
+                a += 8 * R;
+            }
+            const F d = load_f16(reinterpret_cast<const uint16_t*>(weights + 256));
+            const F m = load_f16(reinterpret_cast<const uint16_t*>(weights + 256 + kScaleBytes));
+            for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
+            for (int r = 0; r < R; ++r) sum[r] = fma_f(m, set_f(total[r]), sum[r]);
+            weights += kQ4BlockBytes;
+            scale += R;
+            total += R;
+        }
+        store_rows<R>(sum, bias == nullptr ? nullptr : bias + panel * kPanel, out + panel * kPanel, stride, accumulate);
+    }
+}
+
+template <int R>
+static void matmul_q8(const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
+                      int64_t stride, bool accumulate) {
+    const int64_t blocks = tile.k / kBlock;
+    const int64_t bytes = panel_bytes(Format::kQ8, tile.k);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+        F sum[R];
+        for (int r = 0; r < R; ++r) sum[r] = zero_f();
+        const uint8_t* w = weights + panel * bytes;
+        const auto* d16 = reinterpret_cast<const uint16_t*>(w + blocks * kQ8BlockBytes);
+        const int8_t* a = tile.values;
+        const float* scale = tile.scales;
+        const int32_t* offset = tile.offsets;
+        for (int64_t b = 0; b < blocks; ++b) {
+            I dot[R];
+            for (int r = 0; r < R; ++r) dot[r] = set_i(offset[r]);
+#pragma GCC unroll 8
+            for (int group = 0; group < 8; ++group) {
+                const B values = load_b(w + 64 * group);
+                for (int r = 0; r < R; ++r) dot[r] = dot_u8(dot[r], values, a + 4 * r);
+                a += 4 * R;
+            }
+            const F d = load_f16(d16);
+            for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
+            w += kQ8BlockBytes;
+            d16 += kPanel;
+            scale += R;
+            offset += R;
+        }
+        store_rows<R>(sum, bias == nullptr ? nullptr : bias + panel * kPanel, out + panel * kPanel, stride, accumulate);
+    }
+}
+
+template <int R, int P>
+static void matmul_bf16_panels(const uint8_t* weights, const Tile& tile, const float* bias, float* out, int64_t stride,
+                               bool accumulate) {
+    const int64_t bytes = panel_bytes(Format::kBf16, tile.k);
+    F sum[P][R];
+    for (int p = 0; p < P; ++p) {
+        for (int r = 0; r < R; ++r) sum[p][r] = zero_f();
+    }
+    const uint16_t* a = tile.bf16;
+    for (int64_t pair = 0; pair < tile.k / 2; ++pair) {
+        for (int p = 0; p < P; ++p) {
+            const B values = load_b(weights + p * bytes + 64 * pair);
+            for (int r = 0; r < R; ++r) sum[p][r] = dot_bf16(sum[p][r], values, a + 2 * r);
+        }
+        a += 2 * R;
+    }
+    for (int p = 0; p < P; ++p) {
+        store_rows<R>(sum[p], bias == nullptr ? nullptr : bias + p * kPanel, out + p * kPanel, stride, accumulate);
+    }
+}
+
+template <int R>
+static void matmul_bf16(const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
+                        int64_t stride, bool accumulate) {
+    // One row has one chain of dependent sums a panel; several panels at once keep the multipliers busy.
+    constexpr int kAtOnce = R == 1 ? 4 : R <= 3 ? 2 : 1;
+    const int64_t bytes = panel_bytes(Format::kBf16, tile.k);
+    int64_t panel = 0;
+    for (; panel + kAtOnce <= panels; panel += kAtOnce) {
+        matmul_bf16_panels<R, kAtOnce>(weights + panel * bytes, tile, bias == nullptr ? nullptr : bias + panel * kPanel,
+                                       out + panel * kPanel, stride, accumulate);
+    }
+    for (; panel < panels; ++panel) {
+        matmul_bf16_panels<R, 1>(weights + panel * bytes, tile, bias == nullptr ? nullptr : bias + panel * kPanel,
+                                 out + panel * kPanel, stride, accumulate);
+    }
+}
+
+template <int R>
+static void matmul_rows(Format format, const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias,
+                        float* out, int64_t stride, bool accumulate) {
+    switch (format) {
+        case Format::kQ4:
+            return matmul_q4<R>(weights, panels, tile, bias, out, stride, accumulate);
+        case Format::kQ8:
+            return matmul_q8<R>(weights, panels, tile, bias, out, stride, accumulate);
+        case Format::kBf16:
+            return matmul_bf16<R>(weights, panels, tile, bias, out, stride, accumulate);
+    }
+}
+
+// Calls function<R>() for the R that equals rows, 1..kMaxRows.
+template <int R = kMaxRows, typename Function>
+static inline void with_rows(int rows, Function&& function) {
+    if constexpr (R > 0) {
+        if (rows == R) {
+            function.template operator()<R>();
+        } else {
+            with_rows<R - 1>(rows, function);
+        }
+    }
+}
+
+static void matmul(Format format, const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
+                   int64_t stride, bool accumulate) {
+    with_rows(tile.rows, [&]<int R>() { matmul_rows<R>(format, weights, panels, tile, bias, out, stride, accumulate); });
+}
+
+// ---- element-wise ----
+
+static void rms_norm(const float* x, int64_t stride, int rows, int64_t n, const float* weight, float eps, float* out,
+                     int64_t out_stride) {
+    const int64_t whole = n / 16 * 16;
+    for (int r = 0; r < rows; ++r) {
+        const float* row = x + r * stride;
+        float* to = out + r * out_stride;
+        F squares = zero_f();
+        for (int64_t i = 0; i < whole; i += 16) squares = fma_f(load_f(row + i), load_f(row + i), squares);
+        float sum = sum_f(squares);
+        for (int64_t i = whole; i < n; ++i) sum += row[i] * row[i];
+        const float scale = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
+        for (int64_t i = 0; i < whole; i += 16) {
+            store_f(to + i, mul_f(mul_f(load_f(row + i), set_f(scale)), load_f(weight + i)));
+        }
+        for (int64_t i = whole; i < n; ++i) to[i] = row[i] * scale * weight[i];
+        for (int64_t i = n; i < (n + kBlock - 1) / kBlock * kBlock; ++i) to[i] = 0.0f;
+    }
+}
+
+// 2^x for x <= 0 (and up to about 100); exactly 0 below -126. Relative error under 3e-7.
+static inline F exp2_f(F x) {
+    const F n = round_f(max_f(x, set_f(-126.0f)));
+    const F f = sub_f(max_f(x, set_f(-126.0f)), n);
+    F p = set_f(1.5403530e-4f);
+    p = fma_f(p, f, set_f(1.3333558e-3f));
+    p = fma_f(p, f, set_f(9.6181291e-3f));
+    p = fma_f(p, f, set_f(5.5504109e-2f));
+    p = fma_f(p, f, set_f(2.4022651e-1f));
+    p = fma_f(p, f, set_f(6.9314718e-1f));
+    p = fma_f(p, f, set_f(1.0f));
+    return where_less(x, -126.0f, scale_f(p, n), zero_f());
+}
+
+// 1 / (1 + e^-x)
+static inline F sigmoid_f(F x) {
+    constexpr float kLog2E = 1.44269504f;
+    const F power = exp2_f(max_f(min_f(mul_f(x, set_f(-kLog2E)), set_f(100.0f)), set_f(-126.0f)));
+    return div_f(set_f(1.0f), add_f(set_f(1.0f), power));
+}
+
+static void gated(Activation activation, float* gate, const float* up, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) {
+        const F x = load_f(gate + i);
+        F inner = x;
+        if (activation == Activation::kGeluTanh) {
+            // 0.5 (1 + tanh(y)) is sigmoid(2 y), with y = sqrt(2/pi) (x + 0.044715 x^3)
+            const F cube = mul_f(mul_f(x, x), x);
+            inner = mul_f(set_f(1.59576912f), fma_f(set_f(0.044715f), cube, x));
+        }
+        store_f(gate + i, mul_f(mul_f(x, sigmoid_f(inner)), load_f(up + i)));
+    }
+}
+
+static void add(float* a, const float* b, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) store_f(a + i, add_f(load_f(a + i), load_f(b + i)));
+}
+
+// ---- attention ----
+
+// Quantizes n (a multiple of 16) values symmetrically to int8; gives the scale.
+static float quantize_vector(const float* x, int n, int8_t* values, int32_t* sum) {
+    F largest_lanes = zero_f();
+    for (int i = 0; i < n; i += 16) largest_lanes = max_f(largest_lanes, abs_f(load_f(x + i)));
+    const float largest = largest_f(largest_lanes);
+    const bool usable = largest > 0.0f && largest <= std::numeric_limits<float>::max();
+    const F inverse = set_f(usable ? 127.0f / largest : 0.0f);
+    I total = zero_i();
+    for (int i = 0; i < n; i += 16) {
+        const I q = usable ? to_i(mul_f(load_f(x + i), inverse)) : zero_i();
+        total = add_i(total, q);
+        store_bytes(values + i, q);
+    }
+    *sum = sum_i(total);
+    return usable ? largest / 127.0f : 0.0f;
+}
+
+static inline uint16_t finite_bf16(float x) { return std::isfinite(x) ? float_to_bf16(x) : uint16_t{0}; }
+
+static void put_query(KVKind kind, const float* q, float scale, const AttentionRows& rows, int r) {
+    const int dim = rows.head_dim;
+    if (kind == KVKind::kBf16) {
+        for (int i = 0; i < dim; ++i) rows.q_bf16[((i / 2) * rows.rows + r) * 2 + i % 2] = finite_bf16(q[i]);
+        rows.q_scale[r] = scale;
+        return;
+    }
+    int8_t values[1024];
+    int32_t sum = 0;
+    rows.q_scale[r] = scale * quantize_vector(q, dim, values, &sum);
+    rows.q_offset[r] = -128 * sum;
+    for (int i = 0; i < dim; i += 4) std::memcpy(rows.q + (static_cast<int64_t>(i / 4) * rows.rows + r) * 4, values + i, 4);
+}
+
+static void put_key_value(KVKind kind, const float* key, const float* value, int dim, uint8_t* page, int slot) {
+    const int64_t half = static_cast<int64_t>(kPageTokens) * dim;  // elements of all keys, and of all values
+    if (kind == KVKind::kBf16) {
+        auto* keys = reinterpret_cast<uint16_t*>(page) + static_cast<int64_t>(slot / 16) * 16 * dim + slot % 16 * 2;
+        auto* values = reinterpret_cast<uint16_t*>(page) + half + static_cast<int64_t>(slot / 2) * 2 * dim + slot % 2;
+        for (int i = 0; i < dim; ++i) {
+            keys[i / 2 * 32 + i % 2] = finite_bf16(key[i]);
+            values[i * 2] = finite_bf16(value[i]);
+        }
+        return;
+    }
+    int8_t quantized[1024];
+    int32_t unused = 0;
+    auto* key_scales = reinterpret_cast<float*>(page + 2 * half);
+    key_scales[slot] = quantize_vector(key, dim, quantized, &unused);
+    uint8_t* keys = page + static_cast<int64_t>(slot / 16) * 16 * dim + slot % 16 * 4;
+    for (int i = 0; i < dim; i += 4) {
+        uint32_t four;
+        std::memcpy(&four, quantized + i, 4);
+        four ^= 0x80808080u;  // + 128
+        std::memcpy(keys + i * 16, &four, 4);
+    }
+    key_scales[kPageTokens + slot] = quantize_vector(value, dim, quantized, &unused);
+    uint8_t* values = page + half + static_cast<int64_t>(slot / 4) * 4 * dim + slot % 4;
+    for (int i = 0; i < dim; ++i) values[i * 4] = static_cast<uint8_t>(quantized[i]);
+}
+
+// Scores of `groups` groups of 16 keys, in log2 units. scores: [R][128]
+template <int R>
+static inline void score_int8(const AttentionRows& rows, const uint8_t* page, int groups, float* scores) {
+    const int dim = rows.head_dim;
+    const auto* key_scales = reinterpret_cast<const float*>(page + 2 * static_cast<int64_t>(kPageTokens) * dim);
+    // With few rows, two groups at once keep enough independent sums under way.
+    constexpr int kAtOnce = R <= 4 ? 2 : 1;
+    for (int group = 0; group < groups; group += kAtOnce) {
+        I dot[kAtOnce][R];
+        for (int g = 0; g < kAtOnce; ++g) {
+            for (int r = 0; r < R; ++r) dot[g][r] = set_i(rows.q_offset[r]);
+        }
+        const uint8_t* keys = page + static_cast<int64_t>(group) * 16 * dim;
+        const int8_t* q = rows.q;
+        for (int i = 0; i < dim; i += 4) {
+            for (int g = 0; g < kAtOnce; ++g) {
+                const B k = load_b(keys + static_cast<int64_t>(g) * 16 * dim);
+                for (int r = 0; r < R; ++r) dot[g][r] = dot_u8(dot[g][r], k, q + 4 * r);
+            }
+            keys += 64;
+            q += 4 * R;
+        }
+        for (int g = 0; g < kAtOnce; ++g) {
+            const F scale = load_f(key_scales + (group + g) * 16);
+            for (int r = 0; r < R; ++r) {
+                store_f(scores + r * kPageTokens + (group + g) * 16,
+                        mul_f(mul_f(to_f(dot[g][r]), scale), set_f(rows.q_scale[r])));
+            }
+        }
+    }
+}
+
+template <int R>
+static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, int groups, float* scores) {
+    const int dim = rows.head_dim;
+    for (int group = 0; group < groups; ++group) {
+        F dot[R];
+        for (int r = 0; r < R; ++r) dot[r] = zero_f();
+        const uint8_t* keys = page + static_cast<int64_t>(group) * 32 * dim;
+        const uint16_t* q = rows.q_bf16;
+        for (int i = 0; i < dim; i += 2) {
+            const B k = load_b(keys);
+            for (int r = 0; r < R; ++r) dot[r] = dot_bf16(dot[r], k, q + 2 * r);
+            keys += 64;
+            q += 2 * R;
+        }
+        for (int r = 0; r < R; ++r) store_f(scores + r * kPageTokens + group * 16, mul_f(dot[r], set_f(rows.q_scale[r])));
+    }
+}
+
+// One row of a page: masks the scores, brings largest and total up to date and turns scores into weights relative to the new
+// largest. Gives the factor by which what was summed before must shrink.
+static inline float softmax_row(float* scores, int groups, int first, int last, float* largest, float* total) {
+    F top = set_f(kMinusInfinity);
+    const bool whole = first <= 0 && last >= groups * 16;
+    for (int g = 0; g < groups; ++g) {
+        F s = load_f(scores + 16 * g);
+        if (!whole) {
+            s = keep_lanes(s, first - 16 * g, last - 16 * g, kMinusInfinity);
+            store_f(scores + 16 * g, s);
+        }
+        top = max_f(top, s);
+    }
+    const float before = *largest;
+    const float page_top = largest_f(top);
+    const float now = page_top > before ? page_top : before;
+    // A row that has seen nothing yet keeps -inf; subtracting 0 then leaves every weight at exactly 0.
+    const float base = now == kMinusInfinity ? 0.0f : now;
+    F sum = zero_f();
+    for (int g = 0; g < groups; ++g) {
+        const F weight = exp2_f(sub_f(load_f(scores + 16 * g), set_f(base)));
+        sum = add_f(sum, weight);
+        store_f(scores + 16 * g, weight);
+    }
+    const float shrink = before == now ? 1.0f : std::exp2(before - base);
+    *total = *total * shrink + sum_f(sum);
+    *largest = now;
+    return shrink;
+}
+
+// Splits weights * value scales into 14 bits relative to the row's largest: high and low hold 7 bits each, [128].
+// Gives what one unit is worth. 8 bits would lose the many small weights beside one large one (an attention sink).
+static inline float split_weights(const float* weights, const float* value_scales, int groups, int first, int last,
+                                  uint8_t* high, uint8_t* low) {
+    const bool whole = first <= 0 && last >= groups * 16;
+    F scaled[kPageTokens / 16];
+    F top = zero_f();
+    for (int g = 0; g < groups; ++g) {
+        scaled[g] = mul_f(load_f(weights + 16 * g), load_f(value_scales + 16 * g));
+        if (!whole) scaled[g] = keep_lanes(scaled[g], first - 16 * g, last - 16 * g, 0.0f);
+        top = max_f(top, scaled[g]);
+    }
+    const float largest = largest_f(top);
+    const bool usable = largest > 1e-30f && largest <= std::numeric_limits<float>::max();
+    const F unit = set_f(usable ? 16383.0f / largest : 0.0f);
+    for (int g = 0; g < groups; ++g) {
+        const I q = usable ? to_i(mul_f(scaled[g], unit)) : zero_i();
+        store_bytes(high + 16 * g, shift_right_7(q));
+        store_bytes(low + 16 * g, and_i(q, set_i(127)));
+    }
+    return usable ? largest / 16383.0f : 0.0f;
+}
+
+template <int R>
+static void attend_int8(const AttentionRows& rows, const uint8_t* page, const PageMask& mask, int groups) {
+    alignas(64) float scores[R * kPageTokens];
+    alignas(64) uint8_t high[R * kPageTokens];
+    alignas(64) uint8_t low[R * kPageTokens];
+    const int dim = rows.head_dim;
+    const int64_t half = static_cast<int64_t>(kPageTokens) * dim;
+    score_int8<R>(rows, page, groups, scores);
+    float shrink[R];
+    float unit[R];
+    const auto* value_scales = reinterpret_cast<const float*>(page + 2 * half) + kPageTokens;
+    for (int r = 0; r < R; ++r) {
+        float* row = scores + r * kPageTokens;
+        shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
+        unit[r] = split_weights(row, value_scales, groups, mask.first[r], mask.last[r], high + r * kPageTokens,
+                                low + r * kPageTokens);
+    }
+    for (int block = 0; block < dim; block += 16) {
+        I above[R];
+        I below[R];
+        for (int r = 0; r < R; ++r) above[r] = below[r] = zero_i();
+        const uint8_t* values = page + half + static_cast<int64_t>(block) * 4;
+        for (int four = 0; four < groups * 16; four += 4) {
+            const B v = load_b(values);
+            for (int r = 0; r < R; ++r) above[r] = dot_s8(above[r], high + r * kPageTokens + four, v);
+            for (int r = 0; r < R; ++r) below[r] = dot_s8(below[r], low + r * kPageTokens + four, v);
+            values += 4 * static_cast<int64_t>(dim);
+        }
+        for (int r = 0; r < R; ++r) {
+            float* out = rows.out + static_cast<int64_t>(r) * dim + block;
+            const F page_sum = mul_f(to_f(add_i(shift_left_7(above[r]), below[r])), set_f(unit[r]));
+            store_f(out, fma_f(load_f(out), set_f(shrink[r]), page_sum));
+        }
+    }
+}
+
+template <int R>
+static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const PageMask& mask, int groups) {
+    alignas(64) float scores[R * kPageTokens];
+    alignas(64) uint16_t weights[R * kPageTokens];
+    const int dim = rows.head_dim;
+    const int64_t half = static_cast<int64_t>(kPageTokens) * dim;
+    score_bf16<R>(rows, page, groups, scores);
+    float shrink[R];
+    for (int r = 0; r < R; ++r) {
+        float* row = scores + r * kPageTokens;
+        shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
+        for (int i = 0; i < groups * 16; ++i) weights[r * kPageTokens + i] = float_to_bf16(row[i]);
+    }
+    for (int block = 0; block < dim; block += 16) {
+        F sum[R];
+        for (int r = 0; r < R; ++r) sum[r] = zero_f();
+        const uint8_t* values = page + half * 2 + static_cast<int64_t>(block) * 4;
+        for (int two = 0; two < groups * 16; two += 2) {
+            const B v = load_b(values);
+            for (int r = 0; r < R; ++r) sum[r] = dot_bf16(sum[r], v, weights + r * kPageTokens + two);
+            values += 4 * static_cast<int64_t>(dim);
+        }
+        for (int r = 0; r < R; ++r) {
+            float* out = rows.out + static_cast<int64_t>(r) * dim + block;
+            store_f(out, fma_f(load_f(out), set_f(shrink[r]), sum[r]));
+        }
+    }
+}
+
+static void attend(KVKind kind, const AttentionRows& rows, const uint8_t* page, const PageMask& mask) {
+    int last = 0;
+    for (int r = 0; r < rows.rows; ++r) {
+        if (mask.first[r] < mask.last[r] && mask.last[r] > last) last = mask.last[r];
+    }
+    if (last == 0) return;
+    // Keys behind the last one that any row may see are left out; in pairs, as score_int8 takes them.
+    const int groups = last > kPageTokens ? kPageTokens / 16 : (last + 31) / 32 * 2;
+    with_rows(rows.rows, [&]<int R>() {
+        if (kind == KVKind::kInt8) {
+            attend_int8<R>(rows, page, mask, groups);
+        } else {
+            attend_bf16<R>(rows, page, mask, groups);
+        }
+    });
+}
+
+static void merge(const AttentionRows& to, const AttentionRows& from) {
+    for (int r = 0; r < to.rows; ++r) {
+        if (from.largest[r] == kMinusInfinity) continue;
+        const float now = from.largest[r] > to.largest[r] ? from.largest[r] : to.largest[r];
+        const float mine = std::exp2(to.largest[r] - now);  // 0 where nothing was seen before
+        const float theirs = std::exp2(from.largest[r] - now);
+        to.total[r] = to.total[r] * mine + from.total[r] * theirs;
+        to.largest[r] = now;
+        float* out = to.out + static_cast<int64_t>(r) * to.head_dim;
+        const float* other = from.out + static_cast<int64_t>(r) * to.head_dim;
+        for (int i = 0; i < to.head_dim; i += 16) {
+            store_f(out + i, fma_f(load_f(out + i), set_f(mine), mul_f(load_f(other + i), set_f(theirs))));
+        }
+    }
+}
+
+extern const Kernels kTable;
+const Kernels kTable = {
+#if defined(__AVX512BF16__)
+    Isa::kAvx512Bf16,
+#elif defined(__AVX512F__)
+    Isa::kAvx512,
+#elif defined(__AVX2__)
+    Isa::kAvx2,
+#else
+    Isa::kPortable,
+#endif
+    kMaxRows, quantize, to_bf16, matmul, rms_norm, gated, add, put_query, put_key_value, attend, merge,
+};
+
+}  // namespace spatz::SPATZ_SIMD_NAMESPACE

@@ -1,0 +1,110 @@
+// The 16-lane vocabulary of kernels_impl.h in AVX-512 (F, BW, VL, DQ, VNNI, and BF16 where the compiler is told so).
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#ifdef __AVX512BF16__
+#define SPATZ_SIMD_NAMESPACE avx512_bf16
+#else
+#define SPATZ_SIMD_NAMESPACE avx512
+#endif
+
+namespace spatz::SPATZ_SIMD_NAMESPACE {
+
+// Rows of a tile: 12 integer and 12 float accumulators, and what one step of a block needs, fill the 32 registers.
+constexpr int kMaxRows = 12;
+
+using F = __m512;   // 16 floats
+using I = __m512i;  // 16 int32
+using B = __m512i;  // 64 bytes: 16 lanes of 4
+
+inline F zero_f() { return _mm512_setzero_ps(); }
+inline F set_f(float x) { return _mm512_set1_ps(x); }
+inline F load_f(const float* p) { return _mm512_loadu_ps(p); }
+inline void store_f(float* p, F x) { _mm512_storeu_ps(p, x); }
+inline F add_f(F a, F b) { return _mm512_add_ps(a, b); }
+inline F sub_f(F a, F b) { return _mm512_sub_ps(a, b); }
+inline F mul_f(F a, F b) { return _mm512_mul_ps(a, b); }
+inline F div_f(F a, F b) { return _mm512_div_ps(a, b); }
+inline F fma_f(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+inline F max_f(F a, F b) { return _mm512_max_ps(a, b); }
+inline F min_f(F a, F b) { return _mm512_min_ps(a, b); }
+inline F abs_f(F a) { return _mm512_abs_ps(a); }
+inline float sum_f(F a) { return _mm512_reduce_add_ps(a); }
+inline float largest_f(F a) { return _mm512_reduce_max_ps(a); }
+inline F load_f16(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+// Lanes first..last-1 of a, the others `other`. first and last may lie outside 0..16.
+inline F keep_lanes(F a, int first, int last, float other) {
+    const I lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __mmask16 keep = _mm512_cmp_epi32_mask(lane, _mm512_set1_epi32(first), _MM_CMPINT_NLT) &
+                           _mm512_cmp_epi32_mask(lane, _mm512_set1_epi32(last), _MM_CMPINT_LT);
+    return _mm512_mask_blend_ps(keep, set_f(other), a);
+}
+inline F round_f(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+// a * 2^n for integral n in a float vector.
+inline F scale_f(F a, F n) { return _mm512_scalef_ps(a, n); }
+// b where x < bound, else a.
+inline F where_less(F x, float bound, F a, F b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, set_f(bound), _CMP_LT_OQ), a, b);
+}
+
+inline I zero_i() { return _mm512_setzero_si512(); }
+inline I set_i(int32_t x) { return _mm512_set1_epi32(x); }
+inline I add_i(I a, I b) { return _mm512_add_epi32(a, b); }
+inline I shift_left_7(I a) { return _mm512_slli_epi32(a, 7); }
+inline I shift_right_7(I a) { return _mm512_srli_epi32(a, 7); }
+inline I and_i(I a, I b) { return _mm512_and_si512(a, b); }
+inline F to_f(I a) { return _mm512_cvtepi32_ps(a); }
+inline I to_i(F a) { return _mm512_cvtps_epi32(a); }  // nearest even
+inline int32_t sum_i(I a) { return _mm512_reduce_add_epi32(a); }
+// The low byte of each lane.
+inline void store_bytes(void* p, I a) {
+    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
+
+inline B load_b(const void* p) { return _mm512_loadu_si512(p); }
+inline B low_nibbles(B a) { return _mm512_and_si512(a, _mm512_set1_epi8(0x0f)); }
+inline B high_nibbles(B a) { return _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(0x0f)); }
+
+struct __attribute__((packed, may_alias)) Four {
+    int32_t x;
+};
+inline int32_t load_4(const void* p) {
+    int32_t x;
+    std::memcpy(&x, p, 4);
+    return x;
+}
+// The accumulating instructions are written out: from the intrinsics, GCC 12 copies every accumulator once a round
+// (attention took 1.8 times as long), and it never folds the broadcast into the operand.
+// Per lane: acc + sum over 4 of unsigned weights * the 4 signed bytes at p. dot_u7 promises weights below 128.
+inline I dot_u8(I acc, B weights, const void* p) {
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(weights), "m"(*static_cast<const Four*>(p)));
+    return acc;
+}
+inline I dot_u7(I acc, B weights, const void* p) { return dot_u8(acc, weights, p); }
+// Per lane: acc + sum over 4 of the 4 unsigned bytes (below 128) at p * signed values.
+inline I dot_s8(I acc, const void* p, B values) {
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(set_i(load_4(p))), "v"(values));
+    return acc;
+}
+
+// Per lane: acc + weights' pair of bf16 . the pair of bf16 at p.
+inline F dot_bf16(F acc, B weights, const void* p) {
+#ifdef __AVX512BF16__
+    asm("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(weights), "m"(*static_cast<const Four*>(p)));
+    return acc;
+#else
+    const I pair = set_i(load_4(p));
+    const I high = set_i(static_cast<int32_t>(0xffff0000u));
+    acc = fma_f(_mm512_castsi512_ps(_mm512_slli_epi32(weights, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)),
+                acc);
+    return fma_f(_mm512_castsi512_ps(and_i(weights, high)), _mm512_castsi512_ps(and_i(pair, high)), acc);
+#endif
+}
+
+}  // namespace spatz::SPATZ_SIMD_NAMESPACE
