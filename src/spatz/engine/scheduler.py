@@ -11,7 +11,7 @@ Sits between the engine's queue and the batch. Pages are taken as sequences grow
 - When pages run out, the youngest sequence is preempted: it gives up its pages and goes back to its place in the queue.
   What it has said is kept, and run as a prompt later; most of its pages are usually still in the prefix cache. The core
   gives the same bits however tokens are cut into steps, and the sampler's state stays with the sequence, so the answer
-  is the same. The pool holds at least one sequence of full length (the engine checks that), so the oldest always gets on.
+  is the same. The pool holds at least one sequence of full length (the engine checks that): the oldest always gets on.
 - A prompt's pages are looked up in the prefix cache just before they would be run, and a page that another prompt is
   running in this very step is waited for. The last token of a prompt is always run: somebody must give the next one.
 - A request for several choices runs its prompt once, but for the last token; then the choices share its full pages and

@@ -1,9 +1,9 @@
 """Stop strings in a text that arrives in pieces.
 
 Sits between the detokenizer and the stream of one choice. One Knuth-Morris-Pratt automaton per stop string, fed
-character by character: what is held back is exactly what could still become a stop string, the cost per character is constant for
-any stop string, and the outcome does not depend on where the tokens' borders fall. The first stop string to be complete
-wins, the longest of those that are complete at the same character.
+character by character: what is held back is exactly what could still become a stop string, the cost per character is
+constant for any stop string, and the outcome does not depend on where the tokens' borders fall. The first stop string
+to be complete wins, the longest of those that are complete at the same character.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From the step thread to the consumers: deltas cross into an event loop once per step, not once per token.
 
 A `Mailbox` belongs to one event loop and carries the items of all streams that are read there; a `Stream` is one
-request's answer as an async iterator. What a slow consumer has not read yet is merged, so that it never takes more room than the
-answer itself. Neither knows what the engine does.
+request's answer as an async iterator. What a slow consumer has not read yet is merged, so that it never takes more room
+than the answer itself. Neither knows what the engine does.
 """
 
 from __future__ import annotations

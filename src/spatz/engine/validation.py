@@ -43,8 +43,9 @@ def check_params(params: SamplingParams, vocab: int) -> None:
     _check_stop(params.stop)
     for token, bias in params.logit_bias.items():
         if not _is_integer(token) or not 0 <= token < vocab:
+            shown = _shown(token) if _is_integer(token) else repr(token)
             raise _invalid(
-                "logit_bias", f"Invalid 'logit_bias': {token!r} is not a token id of this model (0 to {vocab - 1})."
+                "logit_bias", f"Invalid 'logit_bias': {shown} is not a token id of this model (0 to {vocab - 1})."
             )
         _decimal("logit_bias", bias, -100.0, 100.0)
 
@@ -134,7 +135,7 @@ def _decimal(name: str, value: float, low: float, high: float) -> None:
         raise _invalid(name, f"Invalid type for '{name}': expected a decimal.", "invalid_type")
     if not low <= value <= high:  # also refuses NaN
         side, sign, bound = ("above_max", "<=", high) if value > high else ("below_min", ">=", low)
-        if math.isnan(value):
+        if isinstance(value, float) and math.isnan(value):
             raise _invalid(name, f"Invalid '{name}': expected a number, but got NaN instead.")
         words = "above maximum" if side == "above_max" else "below minimum"
         raise _invalid(
