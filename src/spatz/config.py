@@ -2,7 +2,7 @@
 
 A setting `max_queue` is the flag `--max-queue`, the variable `SPATZ_MAX_QUEUE` and the key `max_queue` of the TOML
 file; the first of these that is given wins. Secrets have no flag (a command line can be read by every user of the
-machine). Unknown keys of the file are errors. `python -m spatz.config` prints docs/configuration.md. This module imports
+machine). Unknown keys of the file are errors. `python -m spatz.config` prints docs/configuration.md. This imports
 nothing heavy: `spatz run` starts through it.
 """
 
@@ -96,10 +96,21 @@ class Settings:
         choices=("", "avx512_bf16", "avx512", "avx2", "portable"),
     )
     kv: str = _option("int8", "Format of the KV cache.", group="engine", choices=("int8", "bf16"))
-    kv_memory_mb: int = _option(
-        1024, "Memory for the KV cache; taken as it is used.", group="engine", least=16, most=1 << 24
+    context: int = _option(
+        0,
+        "Longest prompt and answer together, in tokens; 0 takes the model's own.",
+        group="engine",
+        least=0,
+        most=1 << 24,
     )
-    max_batch: int = _option(64, "Sequences that are computed at once.", group="engine", least=1, most=4096)
+    kv_memory_mb: int = _option(
+        0,
+        "Most memory for the KV cache, taken as it is used; 0 takes 1024, or more where one full context needs more.",
+        group="engine",
+        least=0,
+        most=1 << 24,
+    )
+    max_batch: int = _option(32, "Sequences that are computed at once.", group="engine", least=1, most=4096)
     max_queue: int = _option(
         256, "Requests that may wait; one more is answered 429.", group="engine", least=1, most=1_000_000
     )

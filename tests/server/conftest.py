@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server.fake import FakeModel
 
+from server.fake import FakeModel
 from spatz.config import Settings
 from spatz.server.app import create_app
 from spatz.server.run import Server, bind

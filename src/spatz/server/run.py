@@ -22,7 +22,7 @@ from spatz.errors import ConfigError
 from spatz.server.auth import check_binding
 from spatz.server.state import State
 
-__all__ = ["Server", "bind"]
+__all__ = ["Server", "bind", "serve_app"]
 
 logger = logging.getLogger("spatz.server")
 
@@ -101,3 +101,12 @@ class Server(uvicorn.Server):
             logger.exception("draining failed")
         finally:
             self.should_exit = True
+
+
+def serve_app(
+    app: FastAPI, settings: Settings, listener: socket.socket, started: Callable[[], None]
+) -> int | None:
+    """Serve until a signal says stop; gives the signal's number."""
+    server = Server(app, settings, started)
+    server.run(sockets=[listener])
+    return server.caught

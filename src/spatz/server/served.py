@@ -5,8 +5,8 @@ local.py makes one of a loaded model and the engine of this process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, Self
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from spatz.engine.request import Delta, Request
 from spatz.engine.stats import EngineStats
@@ -19,7 +19,7 @@ Message = dict[str, str]
 class DeltaStream(Protocol):
     """The answer to one request. Closing it frees the request's slot within one step."""
 
-    def __aiter__(self) -> Self: ...
+    def __aiter__(self) -> AsyncIterator[Delta]: ...
     async def __anext__(self) -> Delta: ...
     async def aclose(self) -> None: ...
 

@@ -1,0 +1,164 @@
+"""`spatz run`: one prompt, one answer, in this process: no server, and none of its libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spatz.commands.shared import configured, note, set_up_logging
+from spatz.config import Settings
+from spatz.errors import ConfigError
+
+__all__ = ["run"]
+
+MAX_INPUT = 64 << 20  # bytes of a file or of stdin; far more than any context
+
+
+@configured("model", "engine")
+def run(
+    settings: Settings,
+    context: typer.Context,
+    prompt: str | None = typer.Argument(None, help="The prompt; - reads it from stdin, as a pipe does."),
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", "-f", help="A text file to put before the prompt.")
+    ] = None,
+    system: str | None = typer.Option(None, "--system", "-s", help="Instructions to the model."),
+    raw: bool = typer.Option(False, "--raw", help="Continue the text as it is, without the chat template."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object with the answer and its usage."),
+    max_tokens: int | None = typer.Option(None, "--max-tokens", "-n", help="Longest answer, in tokens."),
+    temperature: float | None = typer.Option(None, "--temperature", "-t", help="0 always takes the likeliest token."),
+    top_p: float | None = typer.Option(None, "--top-p", help="Only the likeliest tokens with this sum."),
+    top_k: int | None = typer.Option(None, "--top-k", help="Only this many of the likeliest tokens."),
+    min_p: float | None = typer.Option(None, "--min-p", help="Only tokens this likely, relative to the likeliest."),
+    seed: int | None = typer.Option(None, "--seed", help="The same seed gives the same answer."),
+    stop: Annotated[
+        list[str] | None, typer.Option("--stop", help="End before this text. Can be repeated.")
+    ] = None,
+    presence_penalty: float | None = typer.Option(None, "--presence-penalty", help="-2 to 2."),
+    frequency_penalty: float | None = typer.Option(None, "--frequency-penalty", help="-2 to 2."),
+    repetition_penalty: float | None = typer.Option(None, "--repetition-penalty", help="1 is off."),
+    ignore_eos: bool = typer.Option(False, "--ignore-eos", help="Go on after the model has ended its turn."),
+) -> None:
+    """Answer one prompt and print the answer as it is written.
+
+    The prompt is what the files, stdin and the argument say, in this order.
+    """
+    if raw and system is not None:
+        raise ConfigError("--system has no place in a --raw prompt: it is a message of the chat template")
+    text = prompt_text(prompt, file or [])
+    set_up_logging("warning", context.obj.on)
+    start = time.perf_counter()
+    import asyncio
+
+    from spatz.commands.answer import answer, params_of
+    from spatz.commands.fetch import fetched
+    from spatz.server.local import local_model
+
+    params = params_of(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        seed=seed,
+        stop=stop,
+        presence_penalty=presence_penalty,
+        frequency_penalty=frequency_penalty,
+        repetition_penalty=repetition_penalty,
+        ignore_eos=ignore_eos,
+    )
+    first_token = 0.0
+
+    def show(piece: str) -> None:
+        nonlocal first_token
+        first_token = first_token or time.perf_counter()
+        if not as_json:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+
+    with local_model(settings, fetched(settings)) as model:
+        messages = [{"role": "system", "content": system}] if system is not None else []
+        messages.append({"role": "user", "content": text})
+        tokens = model.encode(text) if raw else model.encode_chat(messages)
+        source = "prompt" if raw else "messages"
+        result = asyncio.run(answer(model, tokens, params, show, source))
+        end = time.perf_counter()
+        if as_json:
+            usage = result.usage
+            report = {
+                "model": model.name,
+                "system_fingerprint": model.fingerprint,
+                "text": result.text,
+                "finish_reason": result.finish_reason.value,
+                "usage": {
+                    "prompt_tokens": usage.prompt_tokens,
+                    "completion_tokens": usage.completion_tokens,
+                    "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+                },
+                "seconds": {
+                    "to_first_text": round(first_token - start, 4) if first_token else None,
+                    "total": round(end - start, 4),
+                },
+            }
+            print(json.dumps(report, ensure_ascii=False))
+        elif not result.text.endswith("\n"):
+            print()
+        if result.finish_reason.value == "length":
+            note(f"the answer was cut after {result.usage.completion_tokens} tokens")
+
+
+def prompt_text(prompt: str | None, files: list[Path]) -> str:
+    parts = [read_file(path) for path in files]
+    # With a prompt in the argument, stdin is read when something was piped or redirected into it on purpose; without
+    # any prompt it is what remains, unless a person sits there and would wonder.
+    wanted = prompt == "-" or (prompt is None and not files)
+    if wanted and prompt is None and sys.stdin.isatty():
+        raise ConfigError("there is no prompt: give one, or a file with -f, or pipe it in")
+    if wanted or _piped():
+        parts.append(_decode(sys.stdin.buffer.read(MAX_INPUT + 1), "stdin"))
+    if prompt is not None and prompt != "-":
+        parts.append(_argument(prompt))
+    text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
+    if not text:
+        raise ConfigError("the prompt is empty")
+    return text
+
+
+def read_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return _decode(file.read(MAX_INPUT + 1), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+
+
+def _piped() -> bool:
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _decode(data: bytes, source: str) -> str:
+    if len(data) > MAX_INPUT:
+        raise ConfigError(f"{source}: larger than {MAX_INPUT >> 20} MiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: not UTF-8 text (at byte {error.start})") from None
+
+
+def _argument(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8, as the system passes them on
+        raise ConfigError("the prompt is not UTF-8 text") from None
+    return text

@@ -1,0 +1,113 @@
+"""The model of this process: weights, tokenizer, chat template and engine, joined as the routes and commands use them.
+
+`local_model` starts it and stops it. It imports nothing of HTTP: `spatz run` answers through it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from spatz import _core
+from spatz.config import Settings
+from spatz.engine.backend import Backend
+from spatz.engine.engine import Engine
+from spatz.engine.options import EngineOptions
+from spatz.engine.request import Request
+from spatz.engine.stats import EngineStats
+from spatz.engine.stream import Stream
+from spatz.errors import ConfigError, RequestError
+from spatz.prompt.build import build
+from spatz.server.served import Message
+from spatz.weights.load import LoadedModel, load_model
+
+__all__ = ["LocalModel", "local_model"]
+
+LEAST_KV_BYTES = 1024 << 20
+
+
+class LocalModel:
+    """ServedModel over an engine in this process. Any thread may tokenize; submit belongs to an event loop."""
+
+    def __init__(self, loaded: LoadedModel, engine: Engine) -> None:
+        self._loaded = loaded
+        self.engine = engine
+        self.name = loaded.card.name
+        self.created = loaded.card.created
+        self.fingerprint = loaded.card.fingerprint
+
+    def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
+        return build(self._loaded, messages).tokens
+
+    def encode(self, text: str) -> Sequence[int]:
+        return self._loaded.tokenizer.encode(text, add_special=True)
+
+    def token_bytes(self, token: int) -> bytes:
+        if not 0 <= token < self.engine.backend.vocab:
+            raise RequestError(
+                f"Invalid 'prompt': {token} is not a token id of this model.", param="prompt", code="invalid_value"
+            )
+        return self._loaded.tokenizer.token_bytes(token)
+
+    def submit(self, request: Request) -> Stream:
+        return self.engine.submit(request)
+
+    async def drain(self, seconds: float) -> None:
+        await self.engine.drain(seconds)
+
+    def stats(self) -> EngineStats:
+        return self.engine.stats()
+
+
+@contextmanager
+def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
+    """Load the weights at path and run an engine over them until the block ends."""
+    try:
+        context = _core.Context(threads=settings.threads, isa=settings.isa)
+    except ValueError as error:
+        raise ConfigError(f"the core cannot start: {error}") from None
+    loaded = load_model(path, context, format=settings.format or None)
+    engine = Engine(
+        _backend(loaded, settings),
+        EngineOptions(max_running=settings.max_batch, max_waiting=settings.max_queue),
+    )
+    engine.start()
+    try:
+        yield LocalModel(loaded, engine)
+    finally:
+        engine.stop()
+
+
+def _backend(loaded: LoadedModel, settings: Settings) -> Backend:
+    length = _context_length(loaded, settings)
+    tokenizer = loaded.tokenizer
+    return Backend(
+        forward=loaded.core.forward,
+        cache=_cache(loaded, settings, length),
+        sampler=_core.Sampler,
+        decoder=tokenizer.stream_decoder,
+        vocabulary=tokenizer,
+        vocab=tokenizer.vocab_size,
+        context_length=length,
+        page_tokens=_core.PAGE_TOKENS,
+        fingerprint=f"{loaded.card.fingerprint}/{settings.kv}",
+        eos_ids=loaded.eos_ids,
+    )
+
+
+def _context_length(loaded: LoadedModel, settings: Settings) -> int:
+    own = loaded.card.context_length
+    if settings.context > own:
+        raise ConfigError(f"--context {settings.context} is more than the {own} tokens that {loaded.card.name} knows")
+    return settings.context or own
+
+
+def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCache:
+    try:
+        page = _core.KVCache(loaded.core, 1, settings.kv).page_bytes
+        whole = -(-length // _core.PAGE_TOKENS) * page
+        wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, whole)
+        return _core.KVCache(loaded.core, wanted // page, settings.kv)
+    except (MemoryError, ValueError) as error:
+        raise ConfigError(f"the KV cache cannot be had: {error}; try a smaller --context or --kv-memory-mb") from None
