@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from driving import Answer
-from fake_core import FakeModel, FakeResult, fake_backend, reference
 
+from engine.driving import Answer
+from engine.fake_core import FakeModel, FakeResult, fake_backend, reference
 from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import Delta, FinishReason, Request, SamplingParams

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_core import EOS, FakeDecoder, token_bytes
-
+from engine.fake_core import EOS, FakeDecoder, token_bytes
 from spatz.engine.output import ChoiceOutput
 from spatz.engine.request import Delta, FinishReason, SamplingParams, TokenLogprob
 

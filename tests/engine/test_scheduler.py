@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driving import Driver
-from fake_core import EOS, FakeCache, FakeModel, fake_backend, reference
 
+from engine.driving import Driver
+from engine.fake_core import EOS, FakeCache, FakeModel, fake_backend, reference
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import FinishReason, Usage
 from spatz.engine.stepper import Stepper
@@ -241,6 +241,22 @@ def test_more_choices_than_places_and_pages() -> None:
     assert answer.tokens == [expected(prompt_of(60), 40, 7 + i) for i in range(20)]
     assert other.tokens == [expected(prompt_of(30, 1), 5, 1)]
     assert answer.usage == Usage(60, 800, 0)
+
+
+def test_many_choices_do_not_keep_others_waiting() -> None:
+    driver, model = make(max_running=8)
+    many, _ = driver.submit(prompt_of(10), max_tokens=10, n=40, seed=1)
+    driver.step()
+    driver.step()
+    others = [driver.submit(prompt_of(5, salt), max_tokens=5, seed=salt)[0] for salt in (1, 2, 3)]
+    driver.finish()
+    assert len(model.batches[1]) == 6
+    assert [other.steps[0] for other in others] == [
+        3,
+        3,
+        8,
+    ]  # two places were free, then one more
+    assert many.tokens == [expected(prompt_of(10), 10, 1 + i) for i in range(40)]
 
 
 def test_choices_of_a_known_prompt() -> None:

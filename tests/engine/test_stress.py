@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from driving import Answer, Driver
-from fake_core import EOS, FakeModel, fake_backend, reference
 
+from engine.driving import Answer, Driver
+from engine.fake_core import EOS, FakeModel, fake_backend, reference
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import FinishReason
 from spatz.engine.sequence import Group

@@ -8,6 +8,8 @@ Sits between the engine's queue and the batch. Pages are taken as sequences grow
   question need not wait for somebody's book; what nobody takes goes back to the oldest.
 - Requests are admitted in their order of arrival, as soon as the pages of the prompt are free beyond what the running
   prompts still need and one page of growth for each running sequence. The first in the queue is never overtaken.
+- A request for many choices does not get everything: its further choices come after requests that have fewer running,
+  and a quarter of the places is closed to it.
 - When pages run out, the youngest sequence is preempted: it gives up its pages and goes back to its place in the queue.
   What it has said is kept, and run as a prompt later; most of its pages are usually still in the prefix cache. The core
   gives the same bits however tokens are cut into steps, and the sampler's state stays with the sequence, so the answer
@@ -21,6 +23,7 @@ Sits between the engine's queue and the batch. Pages are taken as sequences grow
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Sequence as Many
 
 from spatz.context.pages import PagePool
@@ -53,6 +56,7 @@ class Scheduler:
         self.queued = 0  # requests that have not started
         self.preemptions = 0
         self._tickets = 0
+        self._most_of_one = max(1, options.max_running - max(1, options.max_running // 4))  # sequences of one request
 
     def add(self, group: Group) -> None:
         self._tickets += 1
@@ -121,13 +125,28 @@ class Scheduler:
     # --- admission ---------------------------------------------------------------------------------------------------
 
     def _admit(self, now: float) -> None:
-        while self.waiting and len(self.running) < self._options.max_running and self._has_room(self.waiting[0]):
-            sequence = self.waiting.pop(0)
+        while self.waiting and len(self.running) < self._options.max_running:
+            sequence = self._next()
+            if sequence is None or not self._has_room(sequence):
+                return
+            self.waiting.remove(sequence)
             if sequence.group.started is None:
                 sequence.group.started = now
                 self.queued -= 1
             self._prepare(sequence)
             insort(self.running, sequence, key=_order)
+
+    def _next(self) -> Sequence | None:
+        """Whose turn it is: the request with the fewest running choices, the oldest of those."""
+        held = Counter(sequence.group for sequence in self.running)
+        best, fewest = None, self._most_of_one
+        for sequence in self.waiting:
+            count = held[sequence.group]
+            if count < fewest:
+                best, fewest = sequence, count
+                if count == 0:
+                    break
+        return best
 
     def _has_room(self, sequence: Sequence) -> bool:
         if not self.running:
@@ -200,7 +219,8 @@ class Scheduler:
         for index in range(1, group.params.n):
             choice = self._new_sequence(group, index)
             group.unfinished.append(choice)
-            if len(self.running) < self._options.max_running and self._share_pages(first, choice):
+            has_place = index < self._most_of_one and len(self.running) < self._options.max_running
+            if has_place and self._share_pages(first, choice):
                 self._prepare(choice)
                 insort(self.running, choice, key=_order)
             else:  # later, when it finds the full pages in the prefix cache
