@@ -77,6 +77,7 @@ def download(
         if have > remote.size:
             have = file.truncate(0)
         check_space(target.parent, remote.size - have)
+        resumed = have > 0
         digest = _digest_of(file, remote)
         while have < remote.size:
             before = have
@@ -97,6 +98,9 @@ def download(
         os.fsync(file.fileno())
     if digest.hexdigest() != remote.checksum.digest:
         part.unlink()
+        if resumed:  # perhaps only what was there before is wrong
+            download(client, remote, target, progress, headers=headers, pause=pause)
+            return
         raise DownloadError(f"{target.name} does not match its checksum; nothing of it was kept")
     part.replace(target)
 

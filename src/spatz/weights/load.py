@@ -53,8 +53,9 @@ class LoadedModel:
 def load_model(path: Path, context: _core.Context, *, format: str | None = None) -> LoadedModel:
     """Load a GGUF file or a folder with safetensors.
 
-    format: "q4", "q8" or "bf16" for all matrices; None or "" takes for each what belongs to its stored type. Raises
-    WeightsError for files that are damaged or not supported, ConfigError for an unknown format. The files are closed then.
+    format: "q4", "q8" or "bf16" for all matrices; None or "" takes for each what belongs to its stored type. The files
+    are closed again afterwards. Raises WeightsError for files that are damaged or not supported, ConfigError for an
+    unknown format.
     """
     if format and format not in FORMATS:
         raise ConfigError(f"the format {format!r} is unknown ({', '.join(FORMATS)} are possible)")
@@ -64,9 +65,8 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
         fingerprint = _fingerprint(files, format)
         tokenizer = files.tokenizer()
         if tokenizer.vocab_size > files.plan.decoder.vocab:
-            raise WeightsError(
-                f"{files.path.name}: the tokenizer has {tokenizer.vocab_size} tokens, the model {files.plan.decoder.vocab}"
-            )
+            rows = files.plan.decoder.vocab
+            raise WeightsError(f"{files.path.name}: the tokenizer has {tokenizer.vocab_size} tokens, the model {rows}")
         core = _pack(files, context, format or "")
         card = _card(files, manifest, core, fingerprint)
     finally:

@@ -1,7 +1,7 @@
 """Getting models: from the catalog by name, from the hub, or from a path; and finding the ones that are here already.
 
-What `spatz pull`, `spatz models` and the first start of `spatz serve` call. How each source is fetched stands in wheels,
-hub and download; where models lie, in store. Only a model that is whole and can be loaded is ever left in its place.
+What `spatz pull`, `spatz models` and the first start of `spatz serve` call. How each source is fetched stands in
+wheels, hub and download; where models lie, in store. Only what is whole and can be loaded is ever left in its place.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def _tensor(name: str, info: object, start: int) -> Tensor:
         raise WeightsError(f"{label} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = info["dtype"], info["shape"], info["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        kind = "type" if dtype in _OTHERS else "unknown type"
+        kind = "type" if str(dtype) in _OTHERS else "unknown type"
         raise WeightsError(f"{label} has the {kind} {str(dtype)[:40]}, which is not supported (F32, F16 and BF16 are)")
     if not _sizes(shape) or len(shape) > _MAX_DIMS:
         raise WeightsError(f"{label} has no sane shape")
