@@ -1,7 +1,8 @@
 """The command line: `spatz serve | run | chat | pull | models | bench`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
-failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the trace.
+failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
+trace.
 """
 
 from __future__ import annotations

@@ -125,9 +125,13 @@ class FakeModel:
 
     async def drain(self, seconds: float) -> None:
         self.draining = True
-        async with asyncio.timeout(seconds):
-            for stream in list(self.open):
-                await stream.closed.wait()
+        try:
+            async with asyncio.timeout(seconds):
+                for stream in list(self.open):
+                    await stream.closed.wait()
+        except TimeoutError:
+            for stream in self.open:
+                stream.items.put_nowait(OverloadedError("The server is shutting down.", status=503))
 
     def stats(self) -> EngineStats:
         return EngineStats(1, 2, 3, 100, 10, 5, 4096, 7, 11, 13, 17, 0, 0)

@@ -1,4 +1,4 @@
-"""The table of every request field, of both endpoints: honoured, with its effect seen, or refused with the right error."""
+"""Every request field of both endpoints in one table: honoured, with its effect seen, or refused with its error."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def param(name: str, value: Any) -> Honoured:
 
 
 USER = [{"role": "user", "content": "hi"}]
+TEXTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
 
@@ -94,11 +95,13 @@ CHAT: dict[str, list[Honoured | Refused]] = {
         Honoured(
             [
                 {"role": "developer", "content": "Be brief."},
-                {"role": "user", "name": "Ada", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+                {"role": "user", "name": "Ada", "content": TEXTS},
                 {"role": "assistant", "content": None, "refusal": "No."},
                 {"role": "user", "content": ""},
             ],
-            lambda request, answer: bytes(request.prompt) == b"system:Be brief.\nuser:Ada: a\nb\nassistant:No.\nuser:\n",
+            lambda request, answer: (
+                bytes(request.prompt) == b"system:Be brief.\nuser:Ada: a\nb\nassistant:No.\nuser:\n"
+            ),
         ),
         Refused([], "messages", "empty_array"),
         Refused([{"role": "user", "content": [PART]}], "messages[0].content[0].type", "unsupported_value"),

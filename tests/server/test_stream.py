@@ -153,13 +153,16 @@ async def test_an_answer_cut_by_the_server_is_an_error(client: httpx.AsyncClient
 
 async def test_a_silent_stream_is_kept_alive(model: FakeModel, settings: Settings, chat: Body) -> None:
     model.held = True
-    async with serving(model, replace(settings, heartbeat_seconds=0.05)) as live, httpx.AsyncClient() as client:
-        async with client.stream("POST", live.url + PATH, json=chat(stream=True), timeout=WAIT) as response:
-            stream = await model.streams.get()
-            lines = response.aiter_lines()
-            assert (await anext(lines)).startswith(": ")
-            stream.play(["hi"])
-            rest = [line async for line in lines]
+    async with (
+        serving(model, replace(settings, heartbeat_seconds=0.05)) as live,
+        httpx.AsyncClient(timeout=WAIT) as client,
+        client.stream("POST", live.url + PATH, json=chat(stream=True)) as response,
+    ):
+        stream = await model.streams.get()
+        lines = response.aiter_lines()
+        assert (await anext(lines)).startswith(": ")
+        stream.play(["hi"])
+        rest = [line async for line in lines]
     assert any('"content":"hi"' in line for line in rest)
     assert rest[-2:] == ["data: [DONE]", ""]
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,9 @@ class LocalModel:
         return self.engine.submit(request)
 
     async def drain(self, seconds: float) -> None:
-        await self.engine.drain(seconds)
+        if not await self.engine.drain(seconds):
+            # Whoever still waits gets an error; in a thread, because it takes as long as a step.
+            await asyncio.to_thread(self.engine.stop)
 
     def stats(self) -> EngineStats:
         return self.engine.stats()

@@ -54,10 +54,11 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,  # the gate has its own, with ids
             server_header=False,
+            proxy_headers=False,
             lifespan="off",
             ws="none",
             timeout_keep_alive=75,  # longer than the idle time of common clients' pools
-            timeout_graceful_shutdown=5,  # what is left after the drain is cancelled soon
+            timeout_graceful_shutdown=5,  # the drain has ended or failed all answers: they have to be sent, no more
             h11_max_incomplete_event_size=65_536,
         )
         super().__init__(config)
@@ -88,6 +89,8 @@ class Server(uvicorn.Server):
             self.force_exit = self.should_exit = True
             if self._draining is not None:
                 self._draining.cancel()
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # each request learns that its client has gone
             return
         self.caught = sig
         self._state.draining = True

@@ -49,6 +49,6 @@ class ServedModel(Protocol):
         """Raises RequestError at once for what cannot be served."""
 
     async def drain(self, seconds: float) -> None:
-        """Refuse new requests; return when the running ones have ended, or after that many seconds."""
+        """Refuse new requests; return when the running ones have ended. After that many seconds they are failed."""
 
     def stats(self) -> EngineStats: ...
