@@ -96,7 +96,7 @@ class Settings:
         choices=("", "avx512_bf16", "avx512", "avx2", "portable"),
     )
     kv: str = _option("int8", "Format of the KV cache.", group="engine", choices=("int8", "bf16"))
-    context: int = _option(
+    context_length: int = _option(
         0,
         "Longest prompt and answer together, in tokens; 0 takes the model's own.",
         group="engine",

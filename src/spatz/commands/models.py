@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -55,12 +56,16 @@ def models(
         _table(rows)
 
 
-def _table(rows: list[dict[str, object]]) -> None:
+def _table(rows: Sequence[Mapping[str, object]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("name", "here", "size", "licence", "", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "here", "size"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("licence")
+    table.add_column("")
     for row in rows:
         size = row["size"]
         # Text: names and paths may have brackets, which rich would read as markup.
@@ -72,5 +77,5 @@ def _table(rows: list[dict[str, object]]) -> None:
             row.get("problem") or row.get("path") or row.get("description") or "",
         )
         table.add_row(*(Text(str(cell)) for cell in cells))
-    # Not cut when it is piped into another program.
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # Wide when it is piped into another program: what is wrapped cannot be searched.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)

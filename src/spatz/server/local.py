@@ -19,7 +19,8 @@ from spatz.engine.request import Request
 from spatz.engine.stats import EngineStats
 from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
-from spatz.prompt.build import build
+from spatz.prompt.build import build_chat, build_completion
+from spatz.prompt.chat_template import ChatTemplate
 from spatz.server.served import Message
 from spatz.weights.load import LoadedModel, load_model
 
@@ -33,16 +34,17 @@ class LocalModel:
 
     def __init__(self, loaded: LoadedModel, engine: Engine) -> None:
         self._loaded = loaded
+        self._template = _template(loaded)
         self.engine = engine
         self.name = loaded.card.name
         self.created = loaded.card.created
         self.fingerprint = loaded.card.fingerprint
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
-        return build(self._loaded, messages).tokens
+        return build_chat(messages, self._template, self._loaded.tokenizer).tokens
 
     def encode(self, text: str) -> Sequence[int]:
-        return self._loaded.tokenizer.encode(text, add_special=True)
+        return build_completion(text, self._loaded.tokenizer).tokens
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.engine.backend.vocab:
@@ -61,6 +63,15 @@ class LocalModel:
 
     def stats(self) -> EngineStats:
         return self.engine.stats()
+
+
+def _template(loaded: LoadedModel) -> ChatTemplate | None:
+    if loaded.chat_template is None:
+        return None
+    tokenizer = loaded.tokenizer
+    texts = {token: text for text, token in tokenizer.special_tokens.items()}
+    bos, eos = (texts.get(token, "") if token is not None else "" for token in (tokenizer.bos_id, tokenizer.eos_id))
+    return ChatTemplate(loaded.chat_template, bos_token=bos, eos_token=eos)
 
 
 @contextmanager
@@ -101,9 +112,9 @@ def _backend(loaded: LoadedModel, settings: Settings) -> Backend:
 
 def _context_length(loaded: LoadedModel, settings: Settings) -> int:
     own = loaded.card.context_length
-    if settings.context > own:
-        raise ConfigError(f"--context {settings.context} is more than the {own} tokens that {loaded.card.name} knows")
-    return settings.context or own
+    if settings.context_length > own:
+        raise ConfigError(f"--context-length {settings.context_length} is more than the {own} tokens that {loaded.card.name} knows")
+    return settings.context_length or own
 
 
 def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCache:
@@ -113,4 +124,4 @@ def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCach
         wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, whole)
         return _core.KVCache(loaded.core, wanted // page, settings.kv)
     except (MemoryError, ValueError) as error:
-        raise ConfigError(f"the KV cache cannot be had: {error}; try a smaller --context or --kv-memory-mb") from None
+        raise ConfigError(f"the KV cache cannot be had: {error}; try a smaller --context-length or --kv-memory-mb") from None

@@ -1,0 +1,192 @@
+"""The command line as a person meets it: what it prints where, its exit codes, and errors of one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spatz import __version__
+from spatz.cli import main
+from spatz.commands.run import prompt_text
+from spatz.commands.serve import greeting
+from spatz.config import Settings
+from spatz.errors import ConfigError
+
+WAIT = 300
+COMMANDS = ("serve", "run", "chat", "pull", "models", "bench")
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("SPATZ_") and name != "SPATZ_DATA_DIR":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def spatz(*arguments: str, stdin: bytes | int = subprocess.DEVNULL) -> subprocess.CompletedProcess[bytes]:
+    given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    return subprocess.run(
+        [sys.executable, "-m", "spatz.cli", *arguments], capture_output=True, timeout=WAIT, check=False, **given
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"spatz {command}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"spatz {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["fly"], 2, "fly"),
+        (["run", "hi", "--temprature", "1"], 2, "--temprature"),
+        (["run", "hi", "--temperature", "warm"], 2, "--temperature"),
+        (["run", "hi", "-f", "/no/such/file"], 2, "/no/such/file"),
+        (["run", "hi", "--raw", "--system", "x"], 2, "--system"),
+        (["run", ""], 2, "empty"),
+        (["run", "hi", "--threads", "-1"], 2, "--threads: -1 is below 0"),
+        (["run", "hi", "--kv", "int2"], 2, "--kv"),
+        (["serve", "--host", "0.0.0.0"], 2, "without an API key"),
+        (["serve", "--port", "99999"], 2, "--port: 99999 is above 65535"),
+        (["serve", "--api-key", "x"], 2, "--api-key"),
+        (["serve", "--config", "/no/such.toml"], 2, "/no/such.toml: there is no such file"),
+        (["pull", "no-such-model"], 1, "no-such-model"),
+        (["pull", "/no/such/model.gguf"], 1, "/no/such/model.gguf"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    if arguments[0] != "fly":
+        arguments = [*arguments, "--data-dir", str(tmp_path)]
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("spatz: ")
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "pull", "none"], ["pull", "none", "--debug"]])
+def test_debug_shows_the_trace(arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main([*arguments, "--data-dir", str(tmp_path)]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_variable_that_is_no_setting_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SPATZ_THREDS", "1")
+    assert main(["models", "--data-dir", str(tmp_path)]) == 0
+    assert "SPATZ_THREDS is no setting" in capsys.readouterr().err
+
+
+def test_models(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["models", "--json", "--data-dir", str(tmp_path)]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["name"] == "smollm2-135m-instruct"
+    assert not any(row["installed"] for row in rows)
+    assert main(["models", "--data-dir", str(tmp_path)]) == 0
+    assert "smollm2-135m-instruct" in capsys.readouterr().out
+
+
+def test_prompt_of_files_and_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("one\n")
+    (tmp_path / "b").write_text("two")
+    monkeypatch.setattr("spatz.commands.run._piped", lambda: False)
+    assert prompt_text("three", [tmp_path / "a", tmp_path / "b"]) == "one\n\ntwo\n\nthree"
+    (tmp_path / "c").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8 text .at byte 0"):
+        prompt_text("x", [tmp_path / "c"])
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        prompt_text("\udcff", [])
+    with pytest.raises(ConfigError, match="directory"):
+        prompt_text("x", [tmp_path])
+
+
+def test_greeting() -> None:
+    text = greeting(Settings(), "m", 81)
+    assert "curl http://127.0.0.1:81/v1/chat/completions -H" in text
+    compile(text[text.index("from openai") :], "snippet", "exec")
+    text = greeting(Settings(host="::", api_key=("hunter2",), aliases=()), "m", 81)
+    assert "http://[::1]:81/v1" in text
+    assert "$SPATZ_API_KEY" in text
+    assert "hunter2" not in text
+    assert '"model": "m"' in text
+    compile(text[text.index("import os") :], "snippet", "exec")
+
+
+@pytest.mark.usefixtures("model_path")
+class TestRealModel:
+    def test_run(self) -> None:
+        done = spatz("run", "What is the capital of France?", "--temperature", "0", "--max-tokens", "20")
+        assert done.returncode == 0, done.stderr
+        assert b"Paris" in done.stdout
+        assert done.stdout.endswith(b"\n")
+
+    def test_run_json_from_stdin_and_file(self, tmp_path: Path) -> None:
+        (tmp_path / "note.txt").write_text("The secret word is heron.")
+        flags = ("--json", "--seed", "1", "--max-tokens", "5", "-f", str(tmp_path / "note.txt"))
+        answers = [spatz("run", *flags, stdin=b"Which word is secret?").stdout for _ in range(2)]
+        first, second = (json.loads(answer) for answer in answers)
+        assert first["text"] == second["text"]
+        assert first["usage"]["completion_tokens"] <= 5
+        assert first["usage"]["total_tokens"] == first["usage"]["prompt_tokens"] + first["usage"]["completion_tokens"]
+        assert first["finish_reason"] in ("stop", "length")
+
+    def test_run_raw_and_cut(self) -> None:
+        done = spatz("run", "--raw", "One, two, three, four,", "-t", "0", "-n", "4")
+        assert b"five" in done.stdout
+        assert b"cut after 4 tokens" in done.stderr
+
+    def test_absurd_sampling_flags(self) -> None:
+        for flags in (("--temperature", "nan"), ("--top-p", "2"), ("--max-tokens", "0"), ("--seed", "9" * 30)):
+            done = spatz("run", "hi", *flags)
+            assert done.returncode == 1
+            assert done.stderr.startswith(b"spatz: Invalid")
+            assert done.stderr.count(b"\n") == 1
+
+    def test_a_reader_that_goes(self) -> None:
+        command = [sys.executable, "-m", "spatz.cli", "run", "Count.", "--ignore-eos", "-n", "4000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(1)
+            process.stdout.close()
+            assert process.wait(WAIT) == 141
+            assert process.stderr.read() == b""
+
+    def test_interrupt(self) -> None:
+        command = [sys.executable, "-m", "spatz.cli", "run", "Count.", "--ignore-eos", "-n", "4000"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(1)
+            process.send_signal(2)
+            _, errors = process.communicate(timeout=WAIT)
+            assert process.returncode == 130
+            assert b"Traceback" not in errors
+
+    def test_chat(self) -> None:
+        lines = b"What is the capital of France?\n/nonsense\n/reset\n/system Be brief.\n/help\n\nHello\n/exit\nnever\n"
+        done = spatz("chat", "-t", "0", "-n", "20", stdin=lines)
+        assert done.returncode == 0, done.stderr
+        assert b"Paris" in done.stdout
+        assert b"forget what was said" in done.stdout
+        assert b"there is no command /nonsense" in done.stderr
+
+    def test_models_lists_it(self) -> None:
+        rows = json.loads(spatz("models", "--json").stdout)
+        assert {"smollm2-135m-instruct"} == {row["name"] for row in rows if row["installed"]} & {"smollm2-135m-instruct"}
