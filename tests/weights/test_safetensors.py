@@ -1,4 +1,4 @@
-"""The safetensors reader: whole and sharded models of the reference writer are read, damaged ones refused in one line."""
+"""The safetensors reader: whole and sharded models of the reference writer are read, damaged ones are refused."""
 
 from __future__ import annotations
 

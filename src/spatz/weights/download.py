@@ -31,7 +31,7 @@ SPARE_BYTES = 64 << 20  # left free on the disk
 _CHUNK = 1 << 20
 _MAX_REDIRECTS = 5
 _ATTEMPTS = 5  # in a row without a single new byte
-_PAUSE = 1.0  # seconds before the second attempt; twice as long before each further one
+PAUSE = 1.0  # seconds before the second attempt; twice as long before each further one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def download(
                     raise DownloadError(
                         f"{target.name} could not be fetched: {error or type(error).__name__}"
                     ) from None
-                pause(_PAUSE * 2 ** (failures - 1))
+                pause(PAUSE * 2 ** (failures - 1))
                 digest = _digest_of(file, remote)
             except OSError as error:
                 raise DownloadError(f"{part} cannot be written: {error.strerror or error}") from None
@@ -138,7 +138,7 @@ def _attempt(
         _check_status(response, name)
         if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             raise DownloadError(f"{name}: the server sent another part than the one that was asked for")
-        for chunk in response.iter_bytes(_CHUNK):
+        for chunk in response.iter_bytes():  # as they come: what is gathered is lost when the connection ends
             have += len(chunk)
             if have > remote.size:
                 file.truncate(0)
