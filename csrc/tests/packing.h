@@ -7,6 +7,7 @@
 
 #include "ops/half.h"
 #include "ops/layout.h"
+#include "ops/pack.h"
 #include "random.h"
 
 namespace spatz::test {
@@ -17,10 +18,6 @@ struct PackedWeights {
     std::vector<float> values;   // [n, k] what the packed form stands for
     std::vector<uint8_t> bytes;  // panel after panel
 };
-
-inline const char* format_name(Format format) {
-    return format == Format::kQ4 ? "q4" : format == Format::kQ8 ? "q8" : "bf16";
-}
 
 inline void put16(std::vector<uint8_t>& bytes, int64_t at, uint16_t value) {
     std::memcpy(bytes.data() + at, &value, 2);
@@ -68,6 +65,54 @@ inline PackedWeights random_weights(Format format, int64_t n, int64_t k, Random&
     }
     return w;
 }
+
+// Blocks of a file type as a model file would hold them: random bits, but scales that are numbers of ordinary size.
+inline std::vector<uint8_t> random_file_blocks(DType dtype, int64_t blocks, Random& random) {
+    const int64_t size = block_bytes(dtype);
+    std::vector<uint8_t> bytes(static_cast<size_t>(blocks * size));
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.bits());
+    for (int64_t b = 0; b < blocks; ++b) {
+        const int64_t at = b * size;
+        const uint16_t scale = float_to_half(0.001f + 0.02f * static_cast<float>(random.uniform()));
+        const float value = random.normal(0.1f);
+        switch (dtype) {
+            case DType::kF32:
+                std::memcpy(bytes.data() + at, &value, 4);
+                break;
+            case DType::kF16:
+                put16(bytes, at, float_to_half(value));
+                break;
+            case DType::kBF16:
+                put16(bytes, at, float_to_bf16(value));
+                break;
+            case DType::kQ6_K:
+                put16(bytes, at + 208, float_to_half(half_to_float(scale) / 100.0f));
+                break;
+            case DType::kQ4_K:
+            case DType::kQ5_K:
+                put16(bytes, at, float_to_half(half_to_float(scale) / 30.0f));
+                put16(bytes, at + 2, float_to_half(half_to_float(scale) / 10.0f));
+                break;
+            case DType::kQ4_1:
+            case DType::kQ5_1:
+                put16(bytes, at, scale);
+                put16(bytes, at + 2, float_to_half(value));
+                break;
+            case DType::kQ8_0:
+            case DType::kQ4_0:
+            case DType::kQ5_0:
+                put16(bytes, at, scale);
+                break;
+        }
+    }
+    return bytes;
+}
+
+constexpr DType kAllTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
+                               DType::kQ5_0, DType::kQ5_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+constexpr const char* kTypeNames[] = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",
+                                      "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"};
+inline const char* type_name(DType dtype) { return kTypeNames[static_cast<int>(dtype)]; }
 
 // A tile with buffers of exactly the size that the layout asks for, so that the sanitizer sees every step outside.
 class OwnedTile {
