@@ -108,7 +108,7 @@ def test_prompt_of_files_and_argument(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("spatz.commands.run._piped", lambda: False)
     assert prompt_text("three", [tmp_path / "a", tmp_path / "b"]) == "one\n\ntwo\n\nthree"
     (tmp_path / "c").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="not UTF-8 text .at byte 0"):
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(at byte 0"):
         prompt_text("x", [tmp_path / "c"])
     with pytest.raises(ConfigError, match="not UTF-8"):
         prompt_text("\udcff", [])
@@ -189,4 +189,4 @@ class TestRealModel:
 
     def test_models_lists_it(self) -> None:
         rows = json.loads(spatz("models", "--json").stdout)
-        assert {"smollm2-135m-instruct"} == {row["name"] for row in rows if row["installed"]} & {"smollm2-135m-instruct"}
+        assert "smollm2-135m-instruct" in {row["name"] for row in rows if row["installed"]}

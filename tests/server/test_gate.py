@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from server.conftest import WAIT
 from server.fake import FakeModel
-
 from spatz.config import Settings
 from spatz.errors import ConfigError
 from spatz.server.app import create_app

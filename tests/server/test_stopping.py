@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+
 from server.conftest import WAIT, Live, serving
 from server.fake import FakeModel, FakeStream
-
 from spatz.config import Settings
 from spatz.errors import ConfigError
 from spatz.server.run import bind

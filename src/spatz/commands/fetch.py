@@ -13,6 +13,12 @@ __all__ = ["fetch", "fetched"]
 
 def fetched(settings: Settings) -> Path:
     """The path of the model that the settings name."""
+    from spatz.weights import store
+
+    # An installed model is found without the libraries that fetch one: they cost a fifth of a cold start.
+    installed = store.find(settings.data_dir, settings.model)
+    if installed is not None:
+        return installed.path
     from spatz.weights.pull import resolve
 
     path = resolve(settings.model, settings.data_dir)

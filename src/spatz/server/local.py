@@ -113,7 +113,9 @@ def _backend(loaded: LoadedModel, settings: Settings) -> Backend:
 def _context_length(loaded: LoadedModel, settings: Settings) -> int:
     own = loaded.card.context_length
     if settings.context_length > own:
-        raise ConfigError(f"--context-length {settings.context_length} is more than the {own} tokens that {loaded.card.name} knows")
+        raise ConfigError(
+            f"--context-length {settings.context_length} is more than the {own} tokens that {loaded.card.name} knows"
+        )
     return settings.context_length or own
 
 
@@ -124,4 +126,5 @@ def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCach
         wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, whole)
         return _core.KVCache(loaded.core, wanted // page, settings.kv)
     except (MemoryError, ValueError) as error:
-        raise ConfigError(f"the KV cache cannot be had: {error}; try a smaller --context-length or --kv-memory-mb") from None
+        advice = "try a smaller --context-length or --kv-memory-mb"
+        raise ConfigError(f"the KV cache cannot be had: {error}; {advice}") from None
