@@ -191,7 +191,7 @@ void Bpe::read_scores() {
     }
 }
 
-std::vector<int32_t> Bpe::encode(std::string_view text, bool parse_special) const {
+std::vector<int32_t> Bpe::encode(std::string_view text, bool parse_special, bool continues) const {
     if (text.size() > kMostText) refuse("the text is longer than 1 GiB");
     if (!valid_utf8(text)) refuse("the text is not UTF-8");
     std::vector<int32_t> tokens;
@@ -203,7 +203,7 @@ std::vector<int32_t> Bpe::encode(std::string_view text, bool parse_special) cons
     const AddedTokens& added = parse_special ? all_added_ : user_;
     for (size_t at = 0; at < text.size();) {
         const AddedTokens::Found found = added.find(text, at);
-        if (found.start > at) encode_text(text.substr(at, found.start - at), at == 0, cache, scratch);
+        if (found.start > at) encode_text(text.substr(at, found.start - at), at == 0 && !continues, cache, scratch);
         if (found.length > 0) tokens.push_back(found.id);
         at = found.start + found.length;
     }

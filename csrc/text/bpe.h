@@ -53,8 +53,9 @@ class Bpe {
     // Throws std::invalid_argument for a vocabulary that is not sound.
     explicit Bpe(BpeSpec spec);
 
-    // Any number of threads may encode at once. Throws std::invalid_argument if the text is not UTF-8.
-    std::vector<int32_t> encode(std::string_view text, bool parse_special) const;
+    // continues: the text follows a special token, so it is not the very start. Any number of threads may encode at
+    // once. Throws std::invalid_argument if the text is not UTF-8.
+    std::vector<int32_t> encode(std::string_view text, bool parse_special, bool continues = false) const;
 
     // The bytes of tokens, one after another, which may end inside a character. Throws std::out_of_range for a bad id.
     std::string decode(std::span<const int32_t> ids, bool skip_control) const;

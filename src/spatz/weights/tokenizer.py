@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +73,20 @@ class Tokenizer:
         ids = np.flatnonzero(np.frombuffer(spec.kinds, dtype=np.uint8) == kind)
         return {spec.tokens[token]: token for token in ids.tolist()}
 
-    def encode(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
+    def encode(
+        self, text: str, *, add_special: bool = False, parse_special: bool = False, continues: bool = False
+    ) -> list[int]:
         """As encode_array, as a list."""
-        ids: list[int] = self.encode_array(text, add_special=add_special, parse_special=parse_special).tolist()
+        array = self.encode_array(text, add_special=add_special, parse_special=parse_special, continues=continues)
+        ids: list[int] = array.tolist()
         return ids
 
     def encode_array(
-        self, text: str, *, add_special: bool = False, parse_special: bool = False
+        self, text: str, *, add_special: bool = False, parse_special: bool = False, continues: bool = False
     ) -> NDArray[np.int32]:  # [tokens]
         """add_special: put BOS and EOS around it, where the model wants them. parse_special: take the text of special
-        tokens for those tokens. Raises RequestError for a text with half a surrogate pair, which UTF-8 cannot hold.
+        tokens for those tokens. continues: it follows a special token, so it does not begin a text (SentencePiece).
+        Raises RequestError for a text with half a surrogate pair, which UTF-8 cannot hold.
         """
         try:
             data = text.encode()
@@ -92,7 +97,7 @@ class Tokenizer:
         if self._nfc and not unicodedata.is_normalized("NFC", text):
             ids = self._encode_normalized(text, parse_special)
         else:
-            ids = self._bpe.encode(data, parse_special)
+            ids = self._bpe.encode(data, parse_special, continues)
         if add_special and len(self._prefix) + len(self._suffix):
             return np.concatenate([self._prefix, ids, self._suffix])
         return ids
@@ -116,7 +121,7 @@ class Tokenizer:
         if array.size and array.min() < 0:
             raise RequestError(f"{array.min()} is not a token.")
         known = array[array < self.vocab_size].astype(np.int32)
-        text = self._bpe.decode(known, skip_special).decode("utf-8", "replace")
+        text: str = self._bpe.decode(known, skip_special).decode("utf-8", "replace")
         return text.removeprefix(" ") if self.adds_space else text
 
     def stream_decoder(self, *, skip_special: bool = True, strip_space: bool = False) -> StreamDecoder:
@@ -132,6 +137,11 @@ class Tokenizer:
         if token < 0:
             raise RequestError(f"{token} is not a token.")
         return self._bpe.token_bytes(token) if token < self.vocab_size else b""
+
+    @cached_property
+    def byte_lengths(self) -> NDArray[np.int64]:  # [vocab_size]
+        """Bytes of each token."""
+        return np.fromiter((len(self._bpe.token_bytes(token)) for token in range(self.vocab_size)), dtype=np.int64)
 
     def special_id(self, text: str) -> int | None:
         """The id of a special token, None if this vocabulary does not have it."""

@@ -1,0 +1,263 @@
+"""Messages or a plain prompt to tokens, with the places of what was said: the last step before the engine.
+
+The chat template's text is tokenized with its special tokens, the messages' without (control_text.py). Each message's
+place is remembered as a span, for what comes later to tell instructions from documents. Lengths are not checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from spatz.errors import RequestError
+from spatz.prompt.chat_template import ChatTemplate
+from spatz.prompt.control_text import ControlText
+from spatz.weights.tokenizer import Tokenizer
+
+__all__ = ["Kind", "Prompt", "Span", "build_chat", "build_completion"]
+
+Kind = Literal["instruction", "document"]
+
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Tokens start to end - 1 hold a part of a message; the outermost may also hold a little of what is beside it."""
+
+    role: str
+    kind: Kind
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    tokens: list[int]
+    spans: tuple[Span, ...] = ()  # in order, none empty
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    role: str
+    kind: Kind
+    text: str
+
+
+def build_chat(
+    messages: Sequence[Mapping[str, Any]],
+    template: ChatTemplate | None,
+    tokenizer: Tokenizer,
+    *,
+    add_generation_prompt: bool = True,
+) -> Prompt:
+    """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?}, joined by line breaks.
+    kind is "instruction" (the default) or "document". Raises RequestError for messages that cannot be rendered whole.
+    """
+    if template is None:
+        raise RequestError(
+            "This model has no chat template: it was trained to continue texts, not to answer. Use /v1/completions."
+        )
+    if not messages:
+        raise RequestError("There must be at least one message.", param="messages")
+    parts = [_parts(message, index) for index, message in enumerate(messages)]
+    rendered, places, control, stand_ins = _render(messages, parts, template, tokenizer, add_generation_prompt)
+    return _encode(rendered, places, control, stand_ins, tokenizer)
+
+
+def build_completion(prompt: str | Sequence[int], tokenizer: Tokenizer) -> Prompt:
+    """A text, in which special tokens count as such, or token ids. An empty text stands for the beginning of one.
+
+    The model's BOS is put before a text that does not begin with it. Raises RequestError.
+    """
+    if isinstance(prompt, str):
+        tokens = _with_bos(tokenizer.encode(prompt, parse_special=True), tokenizer)
+        if not tokens:
+            start = tokenizer.special_id("<|endoftext|>")
+            start = next((token for token in (start, tokenizer.bos_id, tokenizer.eos_id) if token is not None), None)
+            if start is None:
+                raise RequestError(
+                    "The prompt is empty, and this model has no token that begins a text.", param="prompt"
+                )
+            tokens = [start]
+    else:
+        for token in prompt:
+            if type(token) is not int or not 0 <= token < tokenizer.vocab_size:
+                raise RequestError(
+                    f"{str(token)[:40]} is not a token of this model: ids go from 0 to {tokenizer.vocab_size - 1}.",
+                    param="prompt",
+                )
+        tokens = list(prompt)
+        if not tokens:
+            raise RequestError("The prompt has no tokens.", param="prompt")
+    return Prompt(tokens, (Span("user", "instruction", 0, len(tokens)),))
+
+
+@lru_cache(maxsize=4)
+def _control_text(tokenizer: Tokenizer) -> ControlText:
+    return ControlText(tokenizer.special_tokens)
+
+
+def _with_bos(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
+    if tokenizer.add_bos and tokenizer.bos_id is not None and tokens[:1] != [tokenizer.bos_id]:
+        return [tokenizer.bos_id, *tokens]
+    return tokens
+
+
+def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
+        raise RequestError(
+            f"The role {str(role)[:40]!r} is not one of {', '.join(_ROLES)}.", param=f"messages.[{index}].role"
+        )
+    content = message.get("content")
+    items = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(items, list | tuple) or not items:
+        raise RequestError("A message needs a text or a list of text parts.", param=f"messages.[{index}].content")
+    parts = []
+    for item in items:
+        if not isinstance(item, Mapping) or item.get("type") != "text" or not isinstance(item.get("text"), str):
+            raise RequestError("Only text parts can be put into a prompt.", param=f"messages.[{index}].content")
+        kind = item.get("kind", "instruction")
+        if kind not in ("instruction", "document"):
+            raise RequestError("A part is an instruction or a document.", param=f"messages.[{index}].content")
+        parts.append(_Part(_ROLES[role], kind, item["text"]))
+    return parts
+
+
+def _render(
+    messages: Sequence[Mapping[str, Any]],
+    parts: Sequence[Sequence[_Part]],
+    template: ChatTemplate,
+    tokenizer: Tokenizer,
+    add_generation_prompt: bool,
+) -> tuple[str, list[tuple[_Part, int, int]], ControlText, dict[str, str]]:
+    """The rendered text with stand-ins, and where in it (from, to) each part lies."""
+    control = _control_text(tokenizer)
+    names = [message.get("name") for message in messages]
+    if not all(name is None or isinstance(name, str) for name in names):
+        raise RequestError("A name must be a text.", param="messages")
+    contents = ["\n".join(part.text for part in group) for group in parts]
+    stand_ins = control.stand_ins(
+        [*contents, *(name for name in names if name), template.source, *tokenizer.special_tokens]
+    )
+    if stand_ins is None:
+        raise RequestError("The messages use every private character of Unicode.", param="messages")
+    safe = [control.disarm(content, stand_ins) for content in contents]
+
+    def render(texts: Sequence[str]) -> str:
+        dicts = [
+            {"role": group[0].role, "content": text}
+            | ({"name": control.disarm(name, stand_ins)} if name is not None else {})
+            for group, text, name in zip(parts, texts, names, strict=True)
+        ]
+        return template.render(dicts, add_generation_prompt=add_generation_prompt)
+
+    rendered = render(safe)
+    places = _places(rendered, safe, template, render)
+    found: list[tuple[_Part, int, int]] = []
+    for index, (group, place) in enumerate(zip(parts, places, strict=True)):
+        if place is None:
+            if contents[index].strip():
+                raise RequestError(
+                    f"The model's chat template leaves out or changes the content of this {group[0].role} message.",
+                    param=f"messages.[{index}].content",
+                )
+            continue
+        found += _part_places(group, *place)
+    return rendered, found, control, stand_ins
+
+
+def _places(
+    rendered: str, contents: Sequence[str], template: ChatTemplate, render: Any
+) -> list[tuple[int, int, int] | None]:
+    """For each content (from, to, characters trimmed from its front) in the rendered text; None where it is not."""
+    marks = [f"\U000f0000{index}\U000f0001" for index in range(len(contents))]
+    usable = not any("\U000f0000" in text for text in (*contents, template.source))
+    try:
+        skeleton = render(marks) if usable else ""
+    except RequestError:  # a template that reads the contents may not like the marks
+        skeleton = ""
+    order = [(skeleton.find(mark), index) for index, mark in enumerate(marks) if skeleton.count(mark) == 1]
+    places: list[tuple[int, int, int] | None] = [None] * len(contents)
+    at = 0  # in rendered
+    begin = 0  # in skeleton
+    for start, index in sorted(order):
+        literal = skeleton[begin:start]
+        begin = start + len(marks[index])
+        place = _at(rendered, at + len(literal), contents[index]) if rendered.startswith(literal, at) else None
+        if place is None:
+            break
+        places[index] = place
+        at = place[1]
+    # Where the marked rendering does not lead: what was said comes in the order in which it was said.
+    at = 0
+    for index, content in enumerate(contents):
+        if places[index] is None and content.strip():
+            start = rendered.find(content.strip(), at)
+            places[index] = _at(rendered, start, content) if start >= 0 else None
+        at = max(at, (places[index] or (0, 0, 0))[1])
+    return places
+
+
+def _at(rendered: str, start: int, content: str) -> tuple[int, int, int] | None:
+    """The content at start as it is, or as a template's trim filter leaves it."""
+    for text in (content, content.strip(), content.lstrip(), content.rstrip()):
+        if rendered.startswith(text, start):
+            front = len(content) - len(content.lstrip()) if text != content and content[:1].isspace() else 0
+            front = 0 if text == content.rstrip() else front
+            return start, start + len(text), front
+    return None
+
+
+def _part_places(group: Sequence[_Part], start: int, end: int, trimmed: int) -> Iterator[tuple[_Part, int, int]]:
+    at = start - trimmed
+    for part in group:
+        begin, stop = max(at, start), min(at + len(part.text), end)
+        if begin < stop:
+            yield part, begin, stop
+        at += len(part.text) + 1  # the line break
+
+
+def _encode(
+    rendered: str,
+    places: Sequence[tuple[_Part, int, int]],
+    control: ControlText,
+    stand_ins: dict[str, str],
+    tokenizer: Tokenizer,
+) -> Prompt:
+    tokens: list[int] = []
+    # Where each piece of text begins: in characters of rendered, in tokens; and the text's token borders, in bytes.
+    edges = sorted({edge for _, begin, end in places for edge in (begin, end)})
+    token_at: dict[int, tuple[int, int]] = {}  # edge -> (token that it lies in or before, the first token from it on)
+    at = 0
+    waiting = iter([*edges, len(rendered) + 1])
+    edge = next(waiting)
+    for text, is_special in control.split(rendered):
+        if is_special:
+            tokens.append(tokenizer.special_tokens[text])
+            at += len(text)
+            continue
+        plain = control.restore(text, stand_ins)
+        ids = tokenizer.encode(plain, continues=at > 0)
+        if edge <= at + len(text):
+            ends = np.cumsum(tokenizer.byte_lengths[ids])
+            # SentencePiece may put a space in front, which the text does not have.
+            shift = max(0, int(ends[-1]) - len(plain.encode())) if ids and tokenizer.adds_space else 0
+            while edge <= at + len(text):
+                offset = len(plain[: edge - at].encode()) + (shift if edge > at else 0)
+                inside = int(np.searchsorted(ends, offset, side="right"))
+                after = int(np.searchsorted(ends, offset, side="left")) + (1 if offset > 0 else 0)
+                token_at[edge] = (len(tokens) + min(inside, len(ids)), len(tokens) + min(after, len(ids)))
+                edge = next(waiting)
+        tokens += ids
+        at += len(text)
+    if tokens[:1] != [tokenizer.bos_id] and tokenizer.add_bos and tokenizer.bos_id is not None:
+        tokens.insert(0, tokenizer.bos_id)
+        token_at = {key: (inside + 1, after + 1) for key, (inside, after) in token_at.items()}
+    spans = (Span(part.role, part.kind, token_at[begin][0], token_at[end][1]) for part, begin, end in places)
+    return Prompt(tokens, tuple(span for span in spans if span.start < span.end))
