@@ -19,7 +19,7 @@ from spatz.commands.models import models
 from spatz.commands.pull import pull
 from spatz.commands.run import run
 from spatz.commands.serve import serve
-from spatz.commands.shared import Debug, leave_quietly
+from spatz.commands.shared import Debug, OutputClosed, leave_quietly
 from spatz.errors import ConfigError, SpatzError
 
 __all__ = ["app", "main"]
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message(), error.exit_code, debug)
     except SpatzError as error:
         return _fail(str(error), USAGE if isinstance(error, ConfigError) else FAILED, debug)
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputClosed):
         leave_quietly()
         return PIPE_BROKE
     except (KeyboardInterrupt, typer.Abort):

@@ -18,7 +18,7 @@ import typer
 
 from spatz.config import Option, load, options
 
-__all__ = ["Debug", "configured", "leave_quietly", "note", "set_up_logging"]
+__all__ = ["Debug", "OutputClosed", "configured", "leave_quietly", "note", "set_up_logging"]
 
 FLAG_TYPES: dict[type, Any] = {
     str: str | None,
@@ -34,6 +34,10 @@ class Debug:
 
     def __init__(self) -> None:
         self.on = False
+
+
+class OutputClosed(Exception):
+    """Who read our output has gone. typer would take a BrokenPipeError for itself and call it a failure."""
 
 
 def note(line: str) -> None:
@@ -64,7 +68,10 @@ def configured(*groups: str) -> Callable[[Callable[..., None]], Callable[..., No
             flags = {option.name: given.pop(option.name) for option in known}
             config = given.pop("config")
             given.pop("debug")
-            command(load(flags, config=config, warn=note), **given)
+            try:
+                command(load(flags, config=config, warn=note), **given)
+            except BrokenPipeError:
+                raise OutputClosed from None
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         added = [_flag(option) for option in known] + [_config(), _debug()]
