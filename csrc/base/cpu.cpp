@@ -25,7 +25,8 @@ std::vector<Isa> supported_isas() {
     std::vector<Isa> found;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vnni");
@@ -46,8 +47,8 @@ Isa choose_isa(std::string_view name) {
         known += known.empty() ? "" : ", ";
         known += isa_name(isa);
     }
-    throw std::invalid_argument("instruction set '" + std::string(name) + "' is unknown or not on this machine; it has " +
-                                known);
+    throw std::invalid_argument("instruction set '" + std::string(name) +
+                                "' is unknown or not on this machine; it has " + known);
 }
 
 int available_cores() {

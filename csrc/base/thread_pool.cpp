@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace spatz {
 namespace {
@@ -26,10 +27,17 @@ constexpr auto kIdleSpin = std::chrono::microseconds(60);
 
 ThreadPool::ThreadPool(int threads) : threads_(threads) {
     if (threads < 1 || threads > 1024) throw std::invalid_argument("threads must be between 1 and 1024");
-    for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+    try {
+        for (int thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+    } catch (...) {
+        stop();  // those that did start would otherwise end the process
+        throw;
+    }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
     stop_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace spatz {
@@ -43,13 +44,14 @@ class ThreadPool {
     ThreadPool& operator=(const ThreadPool&) = delete;
 
     int threads() const { return threads_; }
-    // Runs body once on every thread and returns when all are done. Calls from several threads take turns. `body` must not
-    // throw past a barrier: an exception on one thread while others wait at one would never let them go.
+    // Runs body once on every thread and returns when all are done. Calls from several threads take turns. `body` must
+    // not throw past a barrier: an exception on one thread while others wait at one would never let them go.
     void run(const std::function<void(Team&)>& body);
 
   private:
     friend class Team;
     void work(int thread);
+    void stop();
     void arrive();
 
     int threads_;

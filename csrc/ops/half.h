@@ -1,5 +1,5 @@
-// Conversions between float and the two 16-bit formats, one value at a time. Rounding is to nearest even. They are static
-// so that a copy compiled for a newer instruction set can never be linked into code that must run everywhere.
+// Conversions between float and the two 16-bit formats, one value at a time. Rounding is to nearest even. They are
+// static so that a copy compiled for a newer instruction set can never be linked into code that must run everywhere.
 #pragma once
 
 #include <bit>

@@ -1,7 +1,7 @@
 // All kernels, written once over the 16-lane vocabulary of a simd_*.h, which is included before this file.
 //
-// The order of every floating-point operation that makes one output depends on that output's own row alone, never on how
-// many rows a tile has: what a token computes is the same to the bit in a prefill chunk, in a batch and alone.
+// The order of every floating-point operation that makes one output depends on that output's own row alone, never on
+// how many rows a tile has: what a token computes is the same to the bit in a prefill chunk, in a batch and alone.
 
 #include <cmath>
 #include <cstring>
@@ -10,22 +10,33 @@
 #include "ops/half.h"
 #include "ops/kernels.h"
 
+// GCC keeps an array of accumulators in registers only if every loop over it is unrolled early; one that is not makes
+// it store all of them once a round.
+#define SPATZ_UNROLL _Pragma("GCC unroll 16")
+
 namespace spatz::SPATZ_SIMD_NAMESPACE {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // ---- activations into tiles ----
 
+// Whether values up to `largest` have a scale. What is all but zero, or no number, becomes zeros.
+static inline bool quantizable(float largest) {
+    return largest > 1e-30f && largest <= std::numeric_limits<float>::max();
+}
+
+// Nearest integers within -127..127. A NaN among numbers becomes -127: min gives its second operand then.
+static inline I to_i8(F x) { return to_i(max_f(min_f(x, set_f(127.0f)), set_f(-127.0f))); }
+
 static void quantize_block(const float* x, int8_t* values, float* scale, float* sum, int32_t* offset, int64_t rows) {
     const F a = load_f(x);
     const F b = load_f(x + 16);
     const float largest = largest_f(max_f(abs_f(a), abs_f(b)));
-    // A block of zeros, or of something that is no number, becomes zeros.
-    const bool usable = largest > 0.0f && largest <= std::numeric_limits<float>::max();
+    const bool usable = quantizable(largest);
     const float d = usable ? largest / 127.0f : 0.0f;
     const F inverse = set_f(usable ? 127.0f / largest : 0.0f);
-    const I qa = usable ? to_i(mul_f(a, inverse)) : zero_i();
-    const I qb = usable ? to_i(mul_f(b, inverse)) : zero_i();
+    const I qa = usable ? to_i8(mul_f(a, inverse)) : zero_i();
+    const I qb = usable ? to_i8(mul_f(b, inverse)) : zero_i();
     int8_t bytes[kBlock];
     store_bytes(bytes, qa);
     store_bytes(bytes + 16, qb);
@@ -61,6 +72,7 @@ static void to_bf16(const float* x, int64_t stride, const Tile& tile) {
 
 template <int R>
 static inline void store_rows(const F (&sum)[R], const float* bias, float* out, int64_t stride, bool accumulate) {
+    SPATZ_UNROLL
     for (int r = 0; r < R; ++r) {
         F value = sum[r];
         if (bias != nullptr) value = add_f(value, load_f(bias));
@@ -75,25 +87,31 @@ static void matmul_q4(const uint8_t* weights, int64_t panels, const Tile& tile, 
     const int64_t blocks = tile.k / kBlock;
     for (int64_t panel = 0; panel < panels; ++panel) {
         F sum[R];
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
         const int8_t* a = tile.values;
         const float* scale = tile.scales;
         const float* total = tile.sums;
         for (int64_t b = 0; b < blocks; ++b) {
             I dot[R];
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[r] = zero_i();
 #pragma GCC unroll 4
             for (int pair = 0; pair < 4; ++pair) {
                 const B packed = load_b(weights + 64 * pair);
                 const B low = low_nibbles(packed);
+                SPATZ_UNROLL
                 for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], low, a + 4 * r);
                 const B high = high_nibbles(packed);
+                SPATZ_UNROLL
                 for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], high, a + 4 * (R + r));
                 a += 8 * R;
             }
             const F d = load_f16(reinterpret_cast<const uint16_t*>(weights + 256));
             const F m = load_f16(reinterpret_cast<const uint16_t*>(weights + 256 + kScaleBytes));
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = fma_f(m, set_f(total[r]), sum[r]);
             weights += kQ4BlockBytes;
             scale += R;
@@ -110,6 +128,7 @@ static void matmul_q8(const uint8_t* weights, int64_t panels, const Tile& tile, 
     const int64_t bytes = panel_bytes(Format::kQ8, tile.k);
     for (int64_t panel = 0; panel < panels; ++panel) {
         F sum[R];
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
         const uint8_t* w = weights + panel * bytes;
         const auto* d16 = reinterpret_cast<const uint16_t*>(w + blocks * kQ8BlockBytes);
@@ -118,14 +137,17 @@ static void matmul_q8(const uint8_t* weights, int64_t panels, const Tile& tile, 
         const int32_t* offset = tile.offsets;
         for (int64_t b = 0; b < blocks; ++b) {
             I dot[R];
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[r] = set_i(offset[r]);
 #pragma GCC unroll 8
             for (int group = 0; group < 8; ++group) {
                 const B values = load_b(w + 64 * group);
+                SPATZ_UNROLL
                 for (int r = 0; r < R; ++r) dot[r] = dot_u8(dot[r], values, a + 4 * r);
                 a += 4 * R;
             }
             const F d = load_f16(d16);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
             w += kQ8BlockBytes;
             d16 += kPanel;
@@ -141,17 +163,22 @@ static void matmul_bf16_panels(const uint8_t* weights, const Tile& tile, const f
                                bool accumulate) {
     const int64_t bytes = panel_bytes(Format::kBf16, tile.k);
     F sum[P][R];
+    SPATZ_UNROLL
     for (int p = 0; p < P; ++p) {
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) sum[p][r] = zero_f();
     }
     const uint16_t* a = tile.bf16;
     for (int64_t pair = 0; pair < tile.k / 2; ++pair) {
+        SPATZ_UNROLL
         for (int p = 0; p < P; ++p) {
             const B values = load_b(weights + p * bytes + 64 * pair);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[p][r] = dot_bf16(sum[p][r], values, a + 2 * r);
         }
         a += 2 * R;
     }
+    SPATZ_UNROLL
     for (int p = 0; p < P; ++p) {
         store_rows<R>(sum[p], bias == nullptr ? nullptr : bias + p * kPanel, out + p * kPanel, stride, accumulate);
     }
@@ -199,9 +226,10 @@ static inline void with_rows(int rows, Function&& function) {
     }
 }
 
-static void matmul(Format format, const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
-                   int64_t stride, bool accumulate) {
-    with_rows(tile.rows, [&]<int R>() { matmul_rows<R>(format, weights, panels, tile, bias, out, stride, accumulate); });
+static void matmul(Format format, const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias,
+                   float* out, int64_t stride, bool accumulate) {
+    with_rows(tile.rows,
+              [&]<int R>() { matmul_rows<R>(format, weights, panels, tile, bias, out, stride, accumulate); });
 }
 
 // ---- element-wise ----
@@ -221,7 +249,7 @@ static void rms_norm(const float* x, int64_t stride, int rows, int64_t n, const 
             store_f(to + i, mul_f(mul_f(load_f(row + i), set_f(scale)), load_f(weight + i)));
         }
         for (int64_t i = whole; i < n; ++i) to[i] = row[i] * scale * weight[i];
-        for (int64_t i = n; i < (n + kBlock - 1) / kBlock * kBlock; ++i) to[i] = 0.0f;
+        for (int64_t i = n; i < out_stride; ++i) to[i] = 0.0f;
     }
 }
 
@@ -270,11 +298,11 @@ static float quantize_vector(const float* x, int n, int8_t* values, int32_t* sum
     F largest_lanes = zero_f();
     for (int i = 0; i < n; i += 16) largest_lanes = max_f(largest_lanes, abs_f(load_f(x + i)));
     const float largest = largest_f(largest_lanes);
-    const bool usable = largest > 0.0f && largest <= std::numeric_limits<float>::max();
+    const bool usable = quantizable(largest);
     const F inverse = set_f(usable ? 127.0f / largest : 0.0f);
     I total = zero_i();
     for (int i = 0; i < n; i += 16) {
-        const I q = usable ? to_i(mul_f(load_f(x + i), inverse)) : zero_i();
+        const I q = usable ? to_i8(mul_f(load_f(x + i), inverse)) : zero_i();
         total = add_i(total, q);
         store_bytes(values + i, q);
     }
@@ -295,7 +323,8 @@ static void put_query(KVKind kind, const float* q, float scale, const AttentionR
     int32_t sum = 0;
     rows.q_scale[r] = scale * quantize_vector(q, dim, values, &sum);
     rows.q_offset[r] = -128 * sum;
-    for (int i = 0; i < dim; i += 4) std::memcpy(rows.q + (static_cast<int64_t>(i / 4) * rows.rows + r) * 4, values + i, 4);
+    for (int i = 0; i < dim; i += 4)
+        std::memcpy(rows.q + (static_cast<int64_t>(i / 4) * rows.rows + r) * 4, values + i, 4);
 }
 
 static void put_key_value(KVKind kind, const float* key, const float* value, int dim, uint8_t* page, int slot) {
@@ -334,21 +363,27 @@ static inline void score_int8(const AttentionRows& rows, const uint8_t* page, in
     constexpr int kAtOnce = R <= 4 ? 2 : 1;
     for (int group = 0; group < groups; group += kAtOnce) {
         I dot[kAtOnce][R];
+        SPATZ_UNROLL
         for (int g = 0; g < kAtOnce; ++g) {
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[g][r] = set_i(rows.q_offset[r]);
         }
         const uint8_t* keys = page + static_cast<int64_t>(group) * 16 * dim;
         const int8_t* q = rows.q;
         for (int i = 0; i < dim; i += 4) {
+            SPATZ_UNROLL
             for (int g = 0; g < kAtOnce; ++g) {
                 const B k = load_b(keys + static_cast<int64_t>(g) * 16 * dim);
+                SPATZ_UNROLL
                 for (int r = 0; r < R; ++r) dot[g][r] = dot_u8(dot[g][r], k, q + 4 * r);
             }
             keys += 64;
             q += 4 * R;
         }
+        SPATZ_UNROLL
         for (int g = 0; g < kAtOnce; ++g) {
             const F scale = load_f(key_scales + (group + g) * 16);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) {
                 store_f(scores + r * kPageTokens + (group + g) * 16,
                         mul_f(mul_f(to_f(dot[g][r]), scale), set_f(rows.q_scale[r])));
@@ -362,21 +397,25 @@ static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, in
     const int dim = rows.head_dim;
     for (int group = 0; group < groups; ++group) {
         F dot[R];
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) dot[r] = zero_f();
         const uint8_t* keys = page + static_cast<int64_t>(group) * 32 * dim;
         const uint16_t* q = rows.q_bf16;
         for (int i = 0; i < dim; i += 2) {
             const B k = load_b(keys);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[r] = dot_bf16(dot[r], k, q + 2 * r);
             keys += 64;
             q += 2 * R;
         }
-        for (int r = 0; r < R; ++r) store_f(scores + r * kPageTokens + group * 16, mul_f(dot[r], set_f(rows.q_scale[r])));
+        SPATZ_UNROLL
+        for (int r = 0; r < R; ++r)
+            store_f(scores + r * kPageTokens + group * 16, mul_f(dot[r], set_f(rows.q_scale[r])));
     }
 }
 
-// One row of a page: masks the scores, brings largest and total up to date and turns scores into weights relative to the new
-// largest. Gives the factor by which what was summed before must shrink.
+// One row of a page: masks the scores, brings largest and total up to date and turns scores into weights relative to
+// the new largest. Gives the factor by which what was summed before must shrink.
 static inline float softmax_row(float* scores, int groups, int first, int last, float* largest, float* total) {
     F top = set_f(kMinusInfinity);
     const bool whole = first <= 0 && last >= groups * 16;
@@ -418,7 +457,7 @@ static inline float split_weights(const float* weights, const float* value_scale
         top = max_f(top, scaled[g]);
     }
     const float largest = largest_f(top);
-    const bool usable = largest > 1e-30f && largest <= std::numeric_limits<float>::max();
+    const bool usable = quantizable(largest);
     const F unit = set_f(usable ? 16383.0f / largest : 0.0f);
     for (int g = 0; g < groups; ++g) {
         const I q = usable ? to_i(mul_f(scaled[g], unit)) : zero_i();
@@ -439,6 +478,7 @@ static void attend_int8(const AttentionRows& rows, const uint8_t* page, const Pa
     float shrink[R];
     float unit[R];
     const auto* value_scales = reinterpret_cast<const float*>(page + 2 * half) + kPageTokens;
+    SPATZ_UNROLL
     for (int r = 0; r < R; ++r) {
         float* row = scores + r * kPageTokens;
         shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
@@ -448,14 +488,18 @@ static void attend_int8(const AttentionRows& rows, const uint8_t* page, const Pa
     for (int block = 0; block < dim; block += 16) {
         I above[R];
         I below[R];
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) above[r] = below[r] = zero_i();
         const uint8_t* values = page + half + static_cast<int64_t>(block) * 4;
         for (int four = 0; four < groups * 16; four += 4) {
             const B v = load_b(values);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) above[r] = dot_s8(above[r], high + r * kPageTokens + four, v);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) below[r] = dot_s8(below[r], low + r * kPageTokens + four, v);
             values += 4 * static_cast<int64_t>(dim);
         }
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) {
             float* out = rows.out + static_cast<int64_t>(r) * dim + block;
             const F page_sum = mul_f(to_f(add_i(shift_left_7(above[r]), below[r])), set_f(unit[r]));
@@ -472,6 +516,7 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const Pa
     const int64_t half = static_cast<int64_t>(kPageTokens) * dim;
     score_bf16<R>(rows, page, groups, scores);
     float shrink[R];
+    SPATZ_UNROLL
     for (int r = 0; r < R; ++r) {
         float* row = scores + r * kPageTokens;
         shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
@@ -479,13 +524,16 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const Pa
     }
     for (int block = 0; block < dim; block += 16) {
         F sum[R];
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
         const uint8_t* values = page + half * 2 + static_cast<int64_t>(block) * 4;
         for (int two = 0; two < groups * 16; two += 2) {
             const B v = load_b(values);
+            SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = dot_bf16(sum[r], v, weights + r * kPageTokens + two);
             values += 4 * static_cast<int64_t>(dim);
         }
+        SPATZ_UNROLL
         for (int r = 0; r < R; ++r) {
             float* out = rows.out + static_cast<int64_t>(r) * dim + block;
             store_f(out, fma_f(load_f(out), set_f(shrink[r]), sum[r]));
@@ -526,6 +574,34 @@ static void merge(const AttentionRows& to, const AttentionRows& from) {
     }
 }
 
+// ---- measuring ----
+
+static int64_t dot_rounds(int64_t rounds) {
+    alignas(64) uint8_t weights[64];
+    alignas(64) int8_t values[4 * kMaxRows];
+    std::memset(weights, 1, sizeof(weights));
+    std::memset(values, 1, sizeof(values));
+    // Where the bytes come from is hidden, or the compiler would do all rounds at once.
+    const uint8_t* from = weights;
+    asm volatile("" : "+r"(from) : : "memory");
+    const B w = load_b(from);
+    I sum[kMaxRows];
+    SPATZ_UNROLL
+    for (int r = 0; r < kMaxRows; ++r) sum[r] = zero_i();
+    for (int64_t i = 0; i < rounds; ++i) {
+        SPATZ_UNROLL
+        for (int r = 0; r < kMaxRows; ++r) sum[r] = dot_u7(sum[r], w, values + 4 * r);
+        asm volatile("" : : : "memory");
+    }
+    I total = zero_i();
+    SPATZ_UNROLL
+    for (int r = 0; r < kMaxRows; ++r) total = add_i(total, sum[r]);
+    // The result is used, so the work cannot be left out.
+    volatile int32_t keep = sum_i(total);
+    (void)keep;
+    return rounds * kMaxRows * 128;
+}
+
 extern const Kernels kTable;
 const Kernels kTable = {
 #if defined(__AVX512BF16__)
@@ -537,7 +613,8 @@ const Kernels kTable = {
 #else
     Isa::kPortable,
 #endif
-    kMaxRows, quantize, to_bf16, matmul, rms_norm, gated, add, put_query, put_key_value, attend, merge,
+    kMaxRows,         quantize,      to_bf16, matmul, rms_norm,   gated, add,
+    put_query,        put_key_value, attend,  merge,  dot_rounds,
 };
 
 }  // namespace spatz::SPATZ_SIMD_NAMESPACE

@@ -13,8 +13,8 @@ constexpr int kRowLimit = 12;     // the most rows of any instruction set's tile
 
 enum class Format { kQ4, kQ8, kBf16 };
 
-// A panel is 16 rows of W, all of K. For each block of 32 columns, groups of 4 columns of the 16 rows are 64 bytes: lane-major,
-// as the byte dot products want them.
+// A panel is 16 rows of W, all of K. For each block of 32 columns, groups of 4 columns of the 16 rows are 64 bytes:
+// lane-major, as the byte dot products want them.
 //   q4    per block: 4 x 64 bytes, low nibbles group 2i, high nibbles group 2i+1; 16 scales f16; 16 minimums f16
 //   q8    all blocks: 8 x 64 bytes of weight + 128; then for all blocks 16 scales f16
 //   bf16  per pair of columns: 16 x 2 bf16

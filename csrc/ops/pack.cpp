@@ -24,11 +24,11 @@ struct TypeInfo {
 };
 
 constexpr TypeInfo kTypes[] = {
-    {"F32", DType::kF32, Format::kBf16, 1, 4},      {"F16", DType::kF16, Format::kBf16, 1, 2},
-    {"BF16", DType::kBF16, Format::kBf16, 1, 2},    {"Q8_0", DType::kQ8_0, Format::kQ8, 32, 34},
-    {"Q4_0", DType::kQ4_0, Format::kQ4, 32, 18},    {"Q4_1", DType::kQ4_1, Format::kQ4, 32, 20},
-    {"Q5_0", DType::kQ5_0, Format::kQ8, 32, 22},    {"Q5_1", DType::kQ5_1, Format::kQ8, 32, 24},
-    {"Q4_K", DType::kQ4_K, Format::kQ4, 256, 144},  {"Q5_K", DType::kQ5_K, Format::kQ8, 256, 176},
+    {"F32", DType::kF32, Format::kBf16, 1, 4},     {"F16", DType::kF16, Format::kBf16, 1, 2},
+    {"BF16", DType::kBF16, Format::kBf16, 1, 2},   {"Q8_0", DType::kQ8_0, Format::kQ8, 32, 34},
+    {"Q4_0", DType::kQ4_0, Format::kQ4, 32, 18},   {"Q4_1", DType::kQ4_1, Format::kQ4, 32, 20},
+    {"Q5_0", DType::kQ5_0, Format::kQ8, 32, 22},   {"Q5_1", DType::kQ5_1, Format::kQ8, 32, 24},
+    {"Q4_K", DType::kQ4_K, Format::kQ4, 256, 144}, {"Q5_K", DType::kQ5_K, Format::kQ8, 256, 176},
     {"Q6_K", DType::kQ6_K, Format::kQ8, 256, 210},
 };
 

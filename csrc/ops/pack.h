@@ -12,12 +12,12 @@ namespace spatz {
 
 enum class DType { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4_K, kQ5_K, kQ6_K };
 
-DType parse_dtype(std::string_view name);     // throws std::invalid_argument
-Format parse_format(std::string_view name);   // "q4", "q8", "bf16"; throws std::invalid_argument
+DType parse_dtype(std::string_view name);    // throws std::invalid_argument
+Format parse_format(std::string_view name);  // "q4", "q8", "bf16"; throws std::invalid_argument
 const char* format_name(Format format);
-Format natural_format(DType dtype);           // the compute format that belongs to a file's type
-int64_t block_elements(DType dtype);          // values in one block of the file: 1, 32 or 256
-int64_t block_bytes(DType dtype);             // bytes of one block of the file
+Format natural_format(DType dtype);   // the compute format that belongs to a file's type
+int64_t block_elements(DType dtype);  // values in one block of the file: 1, 32 or 256
+int64_t block_bytes(DType dtype);     // bytes of one block of the file
 
 // blocks * block_elements values to floats, as the GGUF specification defines them.
 void dequantize(DType dtype, const uint8_t* data, int64_t blocks, float* out);

@@ -70,8 +70,7 @@ inline F round_f(F x) {
     return {_mm256_round_ps(x.a, kNearest), _mm256_round_ps(x.b, kNearest)};
 }
 inline __m256 scale_half(__m256 x, __m256 n) {
-    return _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 // x * 2^n for integral n in a float vector; x near 1 and n above -126.
 inline F scale_f(F x, F n) { return {scale_half(x.a, n.a), scale_half(x.b, n.b)}; }
@@ -98,8 +97,8 @@ inline int32_t sum_i(I x) {
 }
 // The low byte of each lane; lanes hold -128..255.
 inline void store_bytes(void* p, I x) {
-    const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1,
-                                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1,
+                                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     const __m256i gather = _mm256_setr_epi32(0, 4, 1, 1, 1, 1, 1, 1);
     const __m256i a = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(x.a, low), gather);
     const __m256i b = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(x.b, low), gather);

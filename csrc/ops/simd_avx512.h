@@ -63,9 +63,7 @@ inline F to_f(I a) { return _mm512_cvtepi32_ps(a); }
 inline I to_i(F a) { return _mm512_cvtps_epi32(a); }  // nearest even
 inline int32_t sum_i(I a) { return _mm512_reduce_add_epi32(a); }
 // The low byte of each lane.
-inline void store_bytes(void* p, I a) {
-    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
-}
+inline void store_bytes(void* p, I a) { _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a)); }
 
 inline B load_b(const void* p) { return _mm512_loadu_si512(p); }
 inline B low_nibbles(B a) { return _mm512_and_si512(a, _mm512_set1_epi8(0x0f)); }

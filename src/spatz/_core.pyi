@@ -189,3 +189,28 @@ class Sampler:
     def generated(self) -> int: ...
     def sample(self, logits: NDArray[np.float32]) -> int:
         """Pick from one row of logits [vocab] (for tests; forward does the same inside the core) and count the token."""
+
+@final
+class Bpe:
+    """Byte-pair encoding: UTF-8 to token ids and back. Immutable; any number of threads may call at once."""
+
+    def __init__(
+        self,
+        *,
+        tokens: Sequence[str],
+        kinds: bytes,
+        merges: Sequence[str],
+        scores: Sequence[float],
+        pieces: str,
+        ignore_merges: bool = False,
+        unknown: int = -1,
+        space_prefix: str = "none",
+    ) -> None:
+        """The fields of spatz.weights.tokenizer_spec.TokenizerSpec. Raises ValueError for an unsound vocabulary."""
+    def encode(self, text: bytes, parse_special: bool = False, continues: bool = False) -> NDArray[np.int32]: ...
+    def decode(self, ids: NDArray[np.int32], skip_control: bool = False) -> bytes:
+        """The bytes of the tokens, one after another. Raises IndexError for an id that is not in the vocabulary."""
+    def token_bytes(self, id: int) -> bytes: ...
+    def find(self, token: str) -> int:
+        """The id of the token that the file writes so, -1 if there is none."""
+    def __len__(self) -> int: ...

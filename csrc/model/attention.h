@@ -1,0 +1,59 @@
+// Attention of a few query rows over their pages, in splits of fixed position.
+//
+// A row's history is cut at multiples of kSplitTokens. Each split is summed on its own and the splits are merged in
+// order, whether one thread does them one after another (prefill) or several at once (decode): the result is the same
+// to the bit.
+#pragma once
+
+#include <cstdint>
+
+#include "model/batch.h"
+#include "model/kv.h"
+#include "ops/kernels.h"
+
+namespace spatz {
+
+constexpr int64_t kSplitPages = 8;
+constexpr int64_t kSplitTokens = kSplitPages * kPageTokens;
+
+// Query rows [first_row, first_row + rows) of one sequence and KV head, where row i is token first_token + i / group
+// and head i % group of the KV head's group.
+struct AttentionSpan {
+    int64_t sequence = 0;
+    int64_t first_token = 0;  // index into the batch
+    int64_t first_row = 0;
+    int rows = 0;
+    int64_t kv_head = 0;
+};
+
+class Attention {
+  public:
+    Attention(const ModelConfig& config, const Kernels& kernels, const KVCache& cache, const Batch& batch);
+
+    // Splits that hold anything the span's rows may see: [first, last).
+    std::pair<int64_t, int64_t> splits(const AttentionSpan& span, int64_t layer) const;
+    // Fills in the span's queries. q: [T, stride], head h of a token at h * head_dim, already rotated.
+    void put_queries(const AttentionSpan& span, const float* q, int64_t stride, const AttentionRows& rows) const;
+    // Sums one split into rows' state, which is cleared first.
+    void run_split(const AttentionSpan& span, int64_t layer, int64_t split, const AttentionRows& rows) const;
+    static void clear(const AttentionRows& rows);
+    // Divides by the total and writes row i to out + (token of i - span.first_token) * stride + head * head_dim.
+    void finish(const AttentionSpan& span, const AttentionRows& rows, float* out, int64_t stride) const;
+
+  private:
+    int64_t position(const AttentionSpan& span, int row) const {
+        return batch_.position(span.first_token + (span.first_row + row) / config_.group());
+    }
+    int64_t first_visible(int64_t position, int64_t layer) const {
+        const int64_t window = config_.window[static_cast<size_t>(layer)];
+        return window == 0 || position < window ? 0 : position - window + 1;
+    }
+
+    const ModelConfig& config_;
+    const Kernels& kernels_;
+    const KVCache& cache_;
+    const Batch& batch_;
+    float query_scale_;  // with log2(e): scores are in log2 units
+};
+
+}  // namespace spatz

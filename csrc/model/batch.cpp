@@ -1,0 +1,53 @@
+#include "model/batch.h"
+
+#include <stdexcept>
+#include <string>
+
+namespace spatz {
+namespace {
+
+void require(bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+}
+
+}  // namespace
+
+Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& cache) : view_(view) {
+    const auto total = static_cast<int64_t>(view.tokens.size());
+    const auto count = static_cast<int64_t>(view.positions.size());
+    require(cache.fits(config), "the KV cache was made for a model of another shape");
+    require(total > 0, "a step needs at least one token");
+    require(count > 0 && view.starts.size() == view.positions.size() + 1,
+            "starts must have one entry more than positions");
+    require(view.pages_per_sequence >= 0 && static_cast<int64_t>(view.pages.size()) == count * view.pages_per_sequence,
+            "pages must have one row per sequence");
+    for (int32_t token : view.tokens) {
+        if (token < 0 || token >= config.vocab) {
+            throw std::invalid_argument("token " + std::to_string(token) + " is not in the vocabulary of " +
+                                        std::to_string(config.vocab));
+        }
+    }
+    require(view.starts.front() == 0 && view.starts.back() == total, "starts must run from 0 to the number of tokens");
+    sequence_.reserve(view.tokens.size());
+    position_.reserve(view.tokens.size());
+    for (int64_t s = 0; s < count; ++s) {
+        const int64_t first = view.starts[static_cast<size_t>(s)];
+        const int64_t last = view.starts[static_cast<size_t>(s) + 1];
+        const int64_t position = view.positions[static_cast<size_t>(s)];
+        require(first < last && last <= total, "every sequence must have at least one token");
+        require(position >= 0, "positions must not be negative");
+        const int64_t needed = ceil_div(position + last - first, kPageTokens);
+        require(needed <= view.pages_per_sequence, "a sequence needs more pages than its row of pages has");
+        for (int64_t i = 0; i < needed; ++i) cache.check(page(s, i));
+        for (int64_t t = first; t < last; ++t) {
+            sequence_.push_back(static_cast<int32_t>(s));
+            position_.push_back(position + t - first);
+        }
+    }
+    for (size_t r = 0; r < view.rows.size(); ++r) {
+        require(view.rows[r] >= 0 && view.rows[r] < total && (r == 0 || view.rows[r] > view.rows[r - 1]),
+                "rows must be ascending indices into tokens");
+    }
+}
+
+}  // namespace spatz

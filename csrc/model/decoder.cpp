@@ -1,0 +1,488 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <exception>
+
+#include "model/rope.h"
+
+namespace spatz {
+namespace {
+
+// Rows whose logits are held at once: [48, vocab] floats.
+constexpr int64_t kLogitRows = 48;
+// Below this many tiles per thread, weights are shared out instead of tokens.
+constexpr int64_t kTilesPerThread = 4;
+
+}  // namespace
+
+// One forward pass. With many tokens each task takes a tile of rows through a whole layer, its activations staying in
+// the core's own cache, and there is one barrier per layer: between writing keys and values and reading them. With few
+// tokens the time goes into reading weights, and each matrix is shared out by panels instead.
+struct Decoder::Step {
+    Decoder& d;
+    const KVCache& cache;
+    const Batch& batch;
+    const OnLogits& on_logits;
+    const ModelConfig& c = d.config_;
+    const Kernels& kernels = d.kernels_;
+    const Widths& w = d.widths_;
+    Attention attention{d.config_, d.kernels_, cache, batch};
+    const int64_t tile_rows = d.kernels_.max_rows;
+    const int64_t tiles = ceil_div(batch.size(), tile_rows);
+    std::mutex failure_lock{};
+    std::exception_ptr failure{};
+
+    // Rows of tile i: [first, first + count).
+    int64_t first_row(int64_t tile) const { return tile * tile_rows; }
+    int row_count(int64_t tile) const { return static_cast<int>(std::min(tile_rows, batch.size() - first_row(tile))); }
+
+    // ---- pieces that both modes share ----
+
+    void embed(int64_t first, int64_t count) {
+        for (int64_t t = first; t < first + count; ++t) {
+            float* x = d.x_.data() + t * w.hidden;
+            unpack_row(d.weights_.embed(), batch.token(t), x);
+            if (c.embedding_scale != 1.0) {
+                for (int64_t i = 0; i < c.hidden; ++i) x[i] *= static_cast<float>(c.embedding_scale);
+            }
+        }
+        const int64_t pairs = c.rotated() / 2;
+        for (size_t rope = 0; rope < d.ropes_.size(); ++rope) {
+            for (int64_t t = first; t < first + count; ++t) {
+                for (int64_t i = 0; i < pairs; ++i) {
+                    const double angle =
+                        static_cast<double>(batch.position(t)) * d.frequencies_[rope][static_cast<size_t>(i)];
+                    d.ropes_[rope].cos[static_cast<size_t>(t * pairs + i)] = static_cast<float>(std::cos(angle));
+                    d.ropes_[rope].sin[static_cast<size_t>(t * pairs + i)] = static_cast<float>(std::sin(angle));
+                }
+            }
+        }
+    }
+
+    // Fills the parts of a tile that the matrices which read it ask for. Columns from k on are padding.
+    void fill(const Tile& tile, float* x, int64_t stride, std::initializer_list<const PackedMatrix*> readers) {
+        const int64_t k = (*readers.begin())->k;
+        if (k < tile.k) {
+            for (int r = 0; r < tile.rows; ++r) std::fill(x + r * stride + k, x + r * stride + tile.k, 0.0f);
+        }
+        bool bytes = false;
+        bool bf16 = false;
+        for (const PackedMatrix* m : readers) (m->format == Format::kBf16 ? bf16 : bytes) = true;
+        if (bytes) kernels.quantize(x, stride, tile);
+        if (bf16) kernels.to_bf16(x, stride, tile);
+    }
+
+    Tile norm(const TileBuffer& buffer, const float* x, int rows, const float* weight, float* scratch,
+              std::initializer_list<const PackedMatrix*> readers) {
+        kernels.rms_norm(x, w.hidden, rows, c.hidden, weight, static_cast<float>(c.norm_eps), scratch, w.hidden);
+        const Tile tile = buffer.tile(rows, w.hidden);
+        fill(tile, scratch, w.hidden, readers);
+        return tile;
+    }
+
+    void multiply(const PackedMatrix& m, int64_t first_panel, int64_t panels, const Tile& tile, const float* bias,
+                  float* out, int64_t stride, bool accumulate = false) {
+        kernels.matmul(m.format, m.panel(first_panel), panels, tile,
+                       bias == nullptr ? nullptr : bias + first_panel * kPanel, out + first_panel * kPanel, stride,
+                       accumulate);
+    }
+
+    void norm_head(float* x, const float* weight) {
+        if (weight == nullptr) return;
+        kernels.rms_norm(x, c.head_dim, 1, c.head_dim, weight, static_cast<float>(c.norm_eps), x, c.head_dim);
+    }
+
+    // Rotates the queries and keys of tokens [first, first + count) and writes keys and values into their pages.
+    void place(int64_t layer, int64_t first, int64_t count) {
+        const LayerWeights& l = d.weights_.layer(layer);
+        const RopeTable& table = d.ropes_[static_cast<size_t>(d.rope_of_layer_[static_cast<size_t>(layer)])];
+        const int64_t dims = c.rotated();
+        for (int64_t t = first; t < first + count; ++t) {
+            const float* cos = table.cos.data() + t * (dims / 2);
+            const float* sin = table.sin.data() + t * (dims / 2);
+            for (int64_t h = 0; h < c.heads; ++h) {
+                float* q = d.q_.data() + t * w.query + h * c.head_dim;
+                norm_head(q, l.q_norm);
+                rope(q, dims, c.rope_interleaved, cos, sin);
+            }
+            const int64_t page = batch.page(batch.sequence(t), batch.position(t) / kPageTokens);
+            for (int64_t h = 0; h < c.kv_heads; ++h) {
+                float* k = d.k_.data() + t * w.kv + h * c.head_dim;
+                norm_head(k, l.k_norm);
+                rope(k, dims, c.rope_interleaved, cos, sin);
+                kernels.put_key_value(cache.kind(), k, d.v_.data() + t * w.kv + h * c.head_dim,
+                                      static_cast<int>(c.head_dim), cache.head(page, layer, h),
+                                      static_cast<int>(batch.position(t) % kPageTokens));
+            }
+        }
+    }
+
+    // Calls body(span) for the query rows of tokens [first, first + count), no span crossing a sequence.
+    template <typename Body>
+    void for_spans(int64_t first, int64_t count, Body&& body) {
+        for (int64_t t = first; t < first + count;) {
+            const int64_t s = batch.sequence(t);
+            const int64_t tokens = std::min(first + count, batch.end(s)) - t;
+            const int64_t rows = tokens * c.group();
+            for (int64_t head = 0; head < c.kv_heads; ++head) {
+                for (int64_t row = 0; row < rows; row += tile_rows) {
+                    body(AttentionSpan{s, t, row, static_cast<int>(std::min(tile_rows, rows - row)), head});
+                }
+            }
+            t += tokens;
+        }
+    }
+
+    // ---- many tokens: a tile of rows at a time ----
+
+    void project_tile(int64_t layer, int64_t tile_index, ThreadScratch& own) {
+        const LayerWeights& l = d.weights_.layer(layer);
+        const int64_t first = first_row(tile_index);
+        const int rows = row_count(tile_index);
+        const Tile tile =
+            norm(own.tile, d.x_.data() + first * w.hidden, rows, l.attn_norm, own.rows.data(), {&l.q, &l.k, &l.v});
+        multiply(l.q, 0, l.q.panels(), tile, l.q_bias, d.q_.data() + first * w.query, w.query);
+        multiply(l.k, 0, l.k.panels(), tile, l.k_bias, d.k_.data() + first * w.kv, w.kv);
+        multiply(l.v, 0, l.v.panels(), tile, l.v_bias, d.v_.data() + first * w.kv, w.kv);
+        place(layer, first, rows);
+    }
+
+    void attend_tile(int64_t layer, int64_t tile_index, ThreadScratch& own) {
+        const int64_t first = first_row(tile_index);
+        for_spans(first, row_count(tile_index), [&](const AttentionSpan& span) {
+            const AttentionRows part = own.attention.rows(1, span.rows);
+            const AttentionRows whole = own.attention.rows(0, span.rows);
+            attention.put_queries(span, d.q_.data(), w.query, part);
+            Attention::clear(whole);
+            const auto [begin, end] = attention.splits(span, layer);
+            for (int64_t split = begin; split < end; ++split) {
+                attention.run_split(span, layer, split, part);
+                kernels.merge(whole, part);
+            }
+            attention.finish(span, whole, own.rows.data() + (span.first_token - first) * w.query, w.query);
+        });
+    }
+
+    // x += post_norm(m . tile + bias), with or without a post-norm.
+    void add_product(const PackedMatrix& m, const Tile& tile, const float* bias, const float* post_norm, float* x,
+                     float* scratch) {
+        if (post_norm == nullptr) {
+            multiply(m, 0, m.panels(), tile, bias, x, w.hidden, true);
+            return;
+        }
+        multiply(m, 0, m.panels(), tile, bias, scratch, w.hidden);
+        add_normed(scratch, tile.rows, post_norm, x);
+    }
+
+    void add_normed(float* delta, int rows, const float* weight, float* x) {
+        kernels.rms_norm(delta, w.hidden, rows, c.hidden, weight, static_cast<float>(c.norm_eps), delta, w.hidden);
+        kernels.add(x, delta, rows * w.hidden);
+    }
+
+    void finish_layer_tile(int64_t layer, int64_t tile_index, ThreadScratch& own) {
+        const LayerWeights& l = d.weights_.layer(layer);
+        const int rows = row_count(tile_index);
+        float* x = d.x_.data() + first_row(tile_index) * w.hidden;
+        attend_tile(layer, tile_index, own);
+        Tile tile = own.tile.tile(rows, w.query);
+        fill(tile, own.rows.data(), w.query, {&l.out});
+        add_product(l.out, tile, l.out_bias, l.attn_post_norm, x, own.other.data());
+
+        tile = norm(own.tile, x, rows, l.ffn_norm, own.rows.data(), {&l.gate, &l.up});
+        gated_panels(l, 0, l.gate.panels(), tile, own.rows.data(), own.other.data());
+        tile = own.tile.tile(rows, w.intermediate);
+        fill(tile, own.rows.data(), w.intermediate, {&l.down});
+        add_product(l.down, tile, nullptr, l.ffn_post_norm, x, own.other.data());
+    }
+
+    // Panels [first, first + count) of activation(gate . tile) * (up . tile) into out [rows, intermediate].
+    // scratch: [rows, 8 panels]
+    void gated_panels(const LayerWeights& l, int64_t first, int64_t count, const Tile& tile, float* out,
+                      float* scratch) {
+        constexpr int64_t kAtOnce = 8;
+        constexpr int64_t kStride = kAtOnce * kPanel;
+        for (int64_t panel = first; panel < first + count; panel += kAtOnce) {
+            const int64_t n = std::min(kAtOnce, first + count - panel);
+            multiply(l.gate, panel, n, tile, nullptr, out, w.intermediate);
+            kernels.matmul(l.up.format, l.up.panel(panel), n, tile, nullptr, scratch, kStride, false);
+            for (int r = 0; r < tile.rows; ++r) {
+                kernels.gated(c.activation_kind(), out + r * w.intermediate + panel * kPanel, scratch + r * kStride,
+                              n * kPanel);
+            }
+        }
+    }
+
+    bool wanted(int64_t tile_index) const {
+        const auto rows = batch.rows();
+        const auto next = std::lower_bound(rows.begin(), rows.end(), first_row(tile_index));
+        return next != rows.end() && *next < first_row(tile_index) + row_count(tile_index);
+    }
+
+    void run_by_rows(Team& team) {
+        ThreadScratch& own = d.scratch_[static_cast<size_t>(team.thread())];
+        team.parallel_for(tiles, [&](int64_t tile) {
+            embed(first_row(tile), row_count(tile));
+            project_tile(0, tile, own);
+        });
+        for (int64_t layer = 0; layer < c.layers; ++layer) {
+            const bool last = layer + 1 == c.layers;
+            // The tiles with the longest history first, so that no long one is left to the end.
+            team.parallel_for(tiles, [&](int64_t i) {
+                const int64_t tile = tiles - 1 - i;
+                if (last && !wanted(tile)) return;  // nothing reads these rows any more
+                finish_layer_tile(layer, tile, own);
+                if (!last) project_tile(layer + 1, tile, own);
+            });
+        }
+    }
+
+    // ---- few tokens: a share of the panels at a time ----
+
+    struct Product {
+        const PackedMatrix* matrix;
+        const float* bias;
+        float* out;
+        int64_t stride;
+    };
+
+    // out = matrix . tiles + bias for each product, the panels of all of them shared out.
+    void multiply_all(Team& team, std::initializer_list<Product> products, bool accumulate) {
+        int64_t panels = 0;
+        for (const Product& p : products) panels += p.matrix->panels();
+        // A few shares per thread even out what the system takes away from one of them.
+        const int64_t each = std::max<int64_t>(1, ceil_div(panels, team.threads() * int64_t{4}));
+        team.parallel_for(ceil_div(panels, each), [&](int64_t share) {
+            int64_t begin = share * each;
+            const int64_t end = std::min(panels, begin + each);
+            int64_t base = 0;
+            for (const Product& p : products) {
+                const int64_t stop = std::min(end, base + p.matrix->panels());
+                if (begin < stop) {
+                    for (int64_t tile = 0; tile < tiles; ++tile) {
+                        multiply(*p.matrix, begin - base, stop - begin, tile_of(tile, p.matrix->k_padded), p.bias,
+                                 p.out + first_row(tile) * p.stride, p.stride, accumulate);
+                    }
+                    begin = stop;
+                }
+                base += p.matrix->panels();
+            }
+        });
+    }
+
+    Tile tile_of(int64_t tile, int64_t k) { return d.tiles_[static_cast<size_t>(tile)].tile(row_count(tile), k); }
+
+    template <typename Body>
+    void each_tile(Team& team, Body&& body) {
+        team.parallel_for(tiles, [&](int64_t tile) { body(tile, d.scratch_[static_cast<size_t>(team.thread())]); });
+    }
+
+    void norm_tiles(Team& team, const float* weight, std::initializer_list<const PackedMatrix*> readers) {
+        each_tile(team, [&](int64_t tile, ThreadScratch& own) {
+            norm(d.tiles_[static_cast<size_t>(tile)], d.x_.data() + first_row(tile) * w.hidden, row_count(tile), weight,
+                 own.rows.data(), readers);
+        });
+    }
+
+    // x += post_norm(m . tiles + bias)
+    void add_product_all(Team& team, const PackedMatrix& m, const float* bias, const float* post_norm) {
+        if (post_norm == nullptr) {
+            multiply_all(team, {{&m, bias, d.x_.data(), w.hidden}}, true);
+            return;
+        }
+        multiply_all(team, {{&m, bias, d.delta_.data(), w.hidden}}, false);
+        each_tile(team, [&](int64_t tile, ThreadScratch&) {
+            const int64_t at = first_row(tile) * w.hidden;
+            add_normed(d.delta_.data() + at, row_count(tile), post_norm, d.x_.data() + at);
+        });
+    }
+
+    // One split of one span: a task, with a place for its state.
+    struct SplitTask {
+        AttentionSpan span;
+        int64_t split;
+    };
+    std::vector<AttentionSpan> spans{};
+    std::vector<std::vector<SplitTask>> split_tasks{};  // per distinct window
+    std::vector<std::vector<int64_t>> first_task{};     // per distinct window: [spans + 1]
+    std::vector<size_t> tasks_of_layer{};               // index into the two above
+
+    void plan_attention() {
+        for_spans(0, batch.size(), [&](const AttentionSpan& span) { spans.push_back(span); });
+        std::vector<int64_t> windows;
+        for (int64_t layer = 0; layer < c.layers; ++layer) {
+            const int64_t window = c.window[static_cast<size_t>(layer)];
+            const auto known = std::find(windows.begin(), windows.end(), window);
+            tasks_of_layer.push_back(static_cast<size_t>(known - windows.begin()));
+            if (known != windows.end()) continue;
+            windows.push_back(window);
+            split_tasks.emplace_back();
+            first_task.emplace_back();
+            for (const AttentionSpan& span : spans) {
+                first_task.back().push_back(static_cast<int64_t>(split_tasks.back().size()));
+                const auto [begin, end] = attention.splits(span, layer);
+                for (int64_t split = begin; split < end; ++split) split_tasks.back().push_back({span, split});
+            }
+            first_task.back().push_back(static_cast<int64_t>(split_tasks.back().size()));
+        }
+        size_t most = 0;
+        for (const auto& tasks : split_tasks) most = std::max(most, tasks.size());
+        const auto wanted_parts = static_cast<int64_t>(most);
+        if (d.parts_.count() < wanted_parts) d.parts_ = AttentionBuffer(wanted_parts, tile_rows, c.head_dim);
+    }
+
+    void attend_all(Team& team, int64_t layer) {
+        const size_t plan = tasks_of_layer[static_cast<size_t>(layer)];
+        const std::vector<SplitTask>& tasks = split_tasks[plan];
+        const std::vector<int64_t>& first = first_task[plan];
+        team.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+            const SplitTask& task = tasks[static_cast<size_t>(i)];
+            const AttentionRows part = d.parts_.rows(i, task.span.rows);
+            attention.put_queries(task.span, d.q_.data(), w.query, part);
+            attention.run_split(task.span, layer, task.split, part);
+        });
+        team.parallel_for(static_cast<int64_t>(spans.size()), [&](int64_t i) {
+            const AttentionSpan& span = spans[static_cast<size_t>(i)];
+            const AttentionRows whole = d.scratch_[static_cast<size_t>(team.thread())].attention.rows(0, span.rows);
+            Attention::clear(whole);
+            for (int64_t task = first[static_cast<size_t>(i)]; task < first[static_cast<size_t>(i) + 1]; ++task) {
+                kernels.merge(whole, d.parts_.rows(task, span.rows));
+            }
+            attention.finish(span, whole, d.mid_.data() + span.first_token * w.query, w.query);
+        });
+    }
+
+    void fill_tiles(Team& team, int64_t k, const PackedMatrix& reader) {
+        each_tile(team, [&](int64_t tile, ThreadScratch&) {
+            fill(tile_of(tile, k), d.mid_.data() + first_row(tile) * k, k, {&reader});
+        });
+    }
+
+    void run_by_panels(Team& team) {
+        each_tile(team, [&](int64_t tile, ThreadScratch&) { embed(first_row(tile), row_count(tile)); });
+        for (int64_t layer = 0; layer < c.layers; ++layer) {
+            const LayerWeights& l = d.weights_.layer(layer);
+            norm_tiles(team, l.attn_norm, {&l.q, &l.k, &l.v});
+            multiply_all(team,
+                         {{&l.q, l.q_bias, d.q_.data(), w.query},
+                          {&l.k, l.k_bias, d.k_.data(), w.kv},
+                          {&l.v, l.v_bias, d.v_.data(), w.kv}},
+                         false);
+            team.parallel_for(batch.size(), [&](int64_t t) { place(layer, t, 1); });
+            attend_all(team, layer);
+            fill_tiles(team, w.query, l.out);
+            add_product_all(team, l.out, l.out_bias, l.attn_post_norm);
+
+            norm_tiles(team, l.ffn_norm, {&l.gate, &l.up});
+            const int64_t panels = l.gate.panels();
+            const int64_t each = std::max<int64_t>(1, ceil_div(panels, team.threads() * int64_t{4}));
+            team.parallel_for(ceil_div(panels, each), [&](int64_t share) {
+                float* scratch = d.scratch_[static_cast<size_t>(team.thread())].other.data();
+                for (int64_t tile = 0; tile < tiles; ++tile) {
+                    gated_panels(l, share * each, std::min(each, panels - share * each), tile_of(tile, w.hidden),
+                                 d.mid_.data() + first_row(tile) * w.intermediate, scratch);
+                }
+            });
+            fill_tiles(team, w.intermediate, l.down);
+            add_product_all(team, l.down, nullptr, l.ffn_post_norm);
+        }
+    }
+
+    // ---- the head ----
+
+    void logits(Team& team) {
+        const PackedMatrix& head = d.weights_.head();
+        const auto rows = batch.rows();
+        const auto count = static_cast<int64_t>(rows.size());
+        for (int64_t begin = 0; begin < count; begin += kLogitRows) {
+            const int64_t n = std::min(kLogitRows, count - begin);
+            const int64_t head_tiles = ceil_div(n, tile_rows);
+            const auto rows_of = [&](int64_t tile) {
+                return static_cast<int>(std::min(tile_rows, n - tile * tile_rows));
+            };
+            team.parallel_for(head_tiles, [&](int64_t tile) {
+                ThreadScratch& own = d.scratch_[static_cast<size_t>(team.thread())];
+                for (int r = 0; r < rows_of(tile); ++r) {
+                    std::memcpy(own.other.data() + r * w.hidden,
+                                d.x_.data() + rows[static_cast<size_t>(begin + tile * tile_rows + r)] * w.hidden,
+                                static_cast<size_t>(w.hidden) * sizeof(float));
+                }
+                norm(d.tiles_[static_cast<size_t>(tile)], own.other.data(), rows_of(tile), d.weights_.final_norm(),
+                     own.rows.data(), {&head});
+            });
+            const int64_t each = std::max<int64_t>(1, ceil_div(head.panels(), team.threads() * int64_t{16}));
+            team.parallel_for(ceil_div(head.panels(), each), [&](int64_t share) {
+                for (int64_t tile = 0; tile < head_tiles; ++tile) {
+                    multiply(head, share * each, std::min(each, head.panels() - share * each),
+                             d.tiles_[static_cast<size_t>(tile)].tile(rows_of(tile), w.hidden), nullptr,
+                             d.logits_.data() + tile * tile_rows * w.vocab, w.vocab);
+                }
+            });
+            team.parallel_for(n, [&](int64_t r) {
+                try {
+                    on_logits(begin + r, {d.logits_.data() + r * w.vocab, static_cast<size_t>(c.vocab)});
+                } catch (...) {
+                    const std::lock_guard<std::mutex> guard(failure_lock);
+                    if (!failure) failure = std::current_exception();
+                }
+            });
+        }
+    }
+};
+
+Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Kernels& kernels, ThreadPool& pool)
+    : config_(config), weights_(weights), kernels_(kernels), pool_(pool), widths_(config) {
+    std::vector<std::pair<double, bool>> known;
+    for (int64_t layer = 0; layer < config.layers; ++layer) {
+        const std::pair<double, bool> rope{config.rope_theta[static_cast<size_t>(layer)],
+                                           config.rope_scaled[static_cast<size_t>(layer)]};
+        const auto found = std::find(known.begin(), known.end(), rope);
+        rope_of_layer_.push_back(static_cast<int>(found - known.begin()));
+        if (found != known.end()) continue;
+        known.push_back(rope);
+        frequencies_.push_back(
+            rope_frequencies(rope.first, config.rotated(), rope.second ? config.rope_scaling : RopeScaling{}));
+    }
+    ropes_.resize(frequencies_.size());
+    for (int i = 0; i < pool.threads(); ++i) scratch_.emplace_back(config, kernels.max_rows);
+}
+
+void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogits& on_logits) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    const Batch batch(view, config_, cache);
+    Step step{*this, cache, batch, on_logits};
+    const bool by_panels = step.tiles < kTilesPerThread * pool_.threads();
+    const auto size = static_cast<size_t>(round_up(batch.size(), kernels_.max_rows));
+    const auto pairs = static_cast<size_t>(config_.rotated() / 2);
+    x_.reserve(size * static_cast<size_t>(widths_.hidden));
+    q_.reserve(size * static_cast<size_t>(widths_.query));
+    k_.reserve(size * static_cast<size_t>(widths_.kv));
+    v_.reserve(size * static_cast<size_t>(widths_.kv));
+    for (RopeTable& table : ropes_) {
+        table.cos.reserve(size * pairs);
+        table.sin.reserve(size * pairs);
+    }
+    int64_t tile_count =
+        ceil_div(std::min<int64_t>(kLogitRows, static_cast<int64_t>(view.rows.size())), kernels_.max_rows);
+    if (by_panels) {
+        mid_.reserve(size * static_cast<size_t>(widths_.widest));
+        delta_.reserve(size * static_cast<size_t>(widths_.hidden));
+        tile_count = std::max(tile_count, step.tiles);
+        step.plan_attention();
+    }
+    while (static_cast<int64_t>(tiles_.size()) < tile_count) tiles_.emplace_back(kernels_.max_rows, widths_.widest);
+    logits_.reserve(
+        static_cast<size_t>(std::min<int64_t>(kLogitRows, static_cast<int64_t>(view.rows.size())) * widths_.vocab));
+    pool_.run([&](Team& team) {
+        if (by_panels) {
+            step.run_by_panels(team);
+        } else {
+            step.run_by_rows(team);
+        }
+        if (!view.rows.empty()) step.logits(team);
+    });
+    if (step.failure) std::rethrow_exception(step.failure);
+}
+
+}  // namespace spatz
