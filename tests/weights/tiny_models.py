@@ -121,17 +121,7 @@ def write_gguf(
     """A GGUF file by the reference writer. metadata: replaces entries, None removes one. dtype: of all matrices."""
     writer = gguf.GGUFWriter(path, architecture)
     values = gguf_metadata(architecture) if architecture in ("llama", "qwen2", "qwen3", "gemma3") else {}
-    for key, value in (values | dict(metadata or {})).items():
-        if isinstance(value, bool):
-            writer.add_bool(key, value)
-        elif isinstance(value, int):
-            writer.add_uint32(key, value)
-        elif isinstance(value, float):
-            writer.add_float32(key, value)
-        elif isinstance(value, str):
-            writer.add_string(key, value)
-        elif isinstance(value, list):
-            writer.add_array(key, value)
+    add_metadata(writer, values | dict(metadata or {}))
     for name, tensor in (gguf_tensors(architecture) if tensors is None else tensors).items():
         if tensor.ndim == 2 and dtype != gguf.GGMLQuantizationType.F32:
             writer.add_tensor(name, gguf.quants.quantize(tensor, dtype), raw_dtype=dtype)
@@ -142,6 +132,20 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def add_metadata(writer: gguf.GGUFWriter, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, bool):
+            writer.add_bool(key, value)
+        elif isinstance(value, int):
+            writer.add_uint32(key, value)
+        elif isinstance(value, float):
+            writer.add_float32(key, value)
+        elif isinstance(value, str):
+            writer.add_string(key, value)
+        elif isinstance(value, list):
+            writer.add_array(key, value)
 
 
 _HF_NAMES = {

@@ -25,7 +25,7 @@ from spatz.weights.architectures import (
 )
 from spatz.weights.tensors import Tensor
 
-__all__ = ["plan_hf"]
+__all__ = ["describe_config", "plan_hf"]
 
 _LAYER_NAMES = {
     "attn_norm": "input_layernorm.weight",
@@ -147,6 +147,20 @@ class _Config:
 
 def plan_hf(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Plan:
     """The decoder that config.json describes and its tensors. Raises WeightsError."""
+    decoder = describe_config(config)
+    body, head = _prefixes(tensors)
+    names = {
+        "embed": f"{body}embed_tokens.weight",
+        "final_norm": f"{body}norm.weight",
+        "lm_head": f"{head}lm_head.weight",
+    }
+    for target, name in (_GEMMA3_LAYER_NAMES if decoder.architecture == "gemma3" else _LAYER_NAMES).items():
+        names.update({f"layers.{i}.{target}": f"{body}layers.{i}.{name}" for i in range(decoder.layers)})
+    return match_tensors(decoder, names, tensors, _leftovers(decoder, tensors, names["lm_head"], config["model_type"]))
+
+
+def describe_config(config: Mapping[str, Any]) -> Decoder:
+    """The decoder that config.json describes. Raises WeightsError."""
     kind = config.get("model_type")
     values: Mapping[str, Any] = config
     if kind == "gemma3" and "text_config" in config:
@@ -158,16 +172,7 @@ def plan_hf(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Plan:
         raise WeightsError(f"the model type {str(kind)[:60]!r} is not supported ({', '.join(ARCHITECTURES)} are)")
     _refuse_unsupported(config, architecture)
     _refuse_unsupported(values, architecture)
-    decoder = _decoder(_Config(values, architecture), architecture)
-    body, head = _prefixes(tensors)
-    names = {
-        "embed": f"{body}embed_tokens.weight",
-        "final_norm": f"{body}norm.weight",
-        "lm_head": f"{head}lm_head.weight",
-    }
-    for target, name in (_GEMMA3_LAYER_NAMES if architecture == "gemma3" else _LAYER_NAMES).items():
-        names.update({f"layers.{i}.{target}": f"{body}layers.{i}.{name}" for i in range(decoder.layers)})
-    return match_tensors(decoder, names, tensors, _leftovers(decoder, tensors, names["lm_head"], kind))
+    return _decoder(_Config(values, architecture), architecture)
 
 
 def _refuse_unsupported(values: Mapping[str, Any], architecture: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -123,8 +124,13 @@ def fetch_file(http: httpx.Client, repository: Repository, name: str, folder: Pa
     return target
 
 
-def fetch_folder(http: httpx.Client, repository: Repository, folder: Path, progress: Progress) -> None:
-    """Fetch safetensors with everything that belongs to them: the small files first, then the shards."""
+def fetch_folder(
+    http: httpx.Client, repository: Repository, folder: Path, progress: Progress, check: Callable[[Path], None]
+) -> None:
+    """Fetch safetensors with everything that belongs to them: the small files first, then the shards.
+
+    check: called with the folder before the shards are fetched; it raises where they would be fetched in vain.
+    """
     if "config.json" not in repository.files:
         raise DownloadError(f"{repository.repo} has no config.json")
     small = ["config.json", *(name for name in SIDE_FILES if name in repository.files)]
@@ -132,6 +138,7 @@ def fetch_folder(http: httpx.Client, repository: Repository, folder: Path, progr
     for name in [*small, *([INDEX] if sharded else [])]:
         fetch_file(http, repository, name, folder, progress)
     shards = shard_names(parse_object((folder / INDEX).read_bytes(), INDEX)) if sharded else [SINGLE]
+    check(folder)
     missing = [name for name in shards if name not in repository.files]
     if missing:
         raise DownloadError(f"{repository.repo} has no file {missing[0]!r}, which its index names")

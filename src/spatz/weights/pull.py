@@ -6,14 +6,17 @@ wheels, hub and download; where models lie, in store. Only what is whole and can
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from spatz.errors import DownloadError, WeightsError
 from spatz.weights import hub, store
+from spatz.weights.architectures_hf import describe_config
 from spatz.weights.catalog import Entry, HubSource, PypiSource, catalog
 from spatz.weights.download import Checksum, Progress, RemoteFile, check_space
 from spatz.weights.jsonfile import read_object
@@ -127,15 +130,17 @@ def _pull_hub(spec: str, source: HubSource, data_dir: Path, progress: Progress) 
             raise DownloadError(f"{file} is no GGUF file; hf:{source.repo} fetches safetensors with all that they need")
         if file is None:
             folder = store.stage(data_dir, repo)
-            hub.fetch_folder(http, repository, folder, progress)
+            with _discarding(folder):
+                hub.fetch_folder(http, repository, folder, progress, _check_config)
+                _verify(folder)
             name = source.repo.partition("/")[2]
-            _verify_or_discard(folder, folder)
             return store.publish(data_dir, repo, Manifest(name, spec, None, None, repository.licence))
     stem = PurePosixPath(file).name.removesuffix(".gguf")
     folder = store.stage(data_dir, f"{repo}--{_plain(stem)}")
     repository, sha256 = _fetch_gguf(HubSource(source.repo, file), folder, progress)
     weights = PurePosixPath(file).name
-    _verify_or_discard(folder / weights, folder)
+    with _discarding(folder):
+        _verify(folder / weights)
     manifest = Manifest(_plain(stem), spec, weights, sha256, repository.licence)
     return store.publish(data_dir, folder.name, manifest)
 
@@ -191,10 +196,17 @@ def _verify(path: Path) -> None:
         files.close()
 
 
-def _verify_or_discard(path: Path, folder: Path) -> None:
-    """The same for one that was just fetched: what cannot be run is not kept."""
+def _check_config(folder: Path) -> None:
+    describe_config(read_object(folder / "config.json"))
+
+
+@contextlib.contextmanager
+def _discarding(folder: Path) -> Iterator[None]:
+    """What turns out not to be a model that can be run is not kept; what could not be fetched goes on another time."""
     try:
-        _verify(path)
+        yield
+    except DownloadError:
+        raise
     except WeightsError:
         shutil.rmtree(folder)
         raise

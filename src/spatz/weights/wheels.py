@@ -88,7 +88,8 @@ def _download(package: str, folder: Path, done: int, total: int, progress: Progr
                         status = process.wait(_POLL)
                         break
                     except subprocess.TimeoutExpired:
-                        progress(done + _bytes_in(Path(work)), max(total, done), package)
+                        now = done + _bytes_in(Path(work))
+                        progress(now, max(total, now), package)
             finally:
                 if process.poll() is None:
                     process.kill()
@@ -102,7 +103,8 @@ def _download(package: str, folder: Path, done: int, total: int, progress: Progr
             raise DownloadError(f"pip fetched {len(wheels)} wheels for {package}, not one")
         kept = folder / wheels[0].name
         wheels[0].replace(kept)
-    progress(done + kept.stat().st_size, max(total, done), package)
+    now = done + kept.stat().st_size
+    progress(now, max(total, now), package)
     return kept
 
 
