@@ -106,7 +106,7 @@ def test_the_same_answer_with_a_known_prefix(loaded: LoadedModel, alone: Answer)
 
 @pytest.mark.parametrize("reuse", [True, False])
 def test_the_same_answer_after_a_preemption(loaded: LoadedModel, alone: Answer, reuse: bool) -> None:
-    """Eight pages: an older request of four pages grows to six and takes those of the younger one, which needs three."""
+    """Eight pages: an older request of four pages grows to six and takes those of the younger one, which has three."""
     driver = driver_of(loaded, pages=8, context=1024, prefix_reuse=reuse)
     driver.submit(prompt_of(loaded, 500, skip=3), max_tokens=250, ignore_eos=True, temperature=0.0)
     driver.step()
