@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spatz.engine.request import Delta, FinishReason, Request, SamplingParams, TokenLogprob, Usage
 from spatz.engine.sequence import Group
 from spatz.engine.stepper import Stepper
@@ -51,6 +54,23 @@ class Answer:
     @property
     def done(self) -> bool:
         return self.usage is not None or self.error is not None
+
+
+class DictTier:
+    """What a disk would be to the prefix cache."""
+
+    def __init__(self) -> None:
+        self.pages: dict[bytes, bytes] = {}
+
+    def has(self, digest: bytes) -> bool:
+        return digest in self.pages
+
+    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8]) -> None:
+        self.pages[digest] = page.tobytes()
+
+    def fetch(self, digest: bytes, page: NDArray[np.uint8]) -> bool:
+        page[:] = np.frombuffer(self.pages[digest], np.uint8)
+        return True
 
 
 class Driver:

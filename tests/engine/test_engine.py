@@ -18,6 +18,8 @@ from spatz.engine.request import Delta, FinishReason, Request, SamplingParams
 from spatz.engine.stats import RequestRecord, StepRecord
 from spatz.errors import ConfigError, ContextLengthError, OverloadedError, RequestError
 
+GUARD = 300.0  # seconds after which a test that hangs is ended; nothing depends on it
+
 
 class GatedModel(FakeModel):
     """Steps only when the test says so."""
@@ -75,13 +77,14 @@ async def collect(deltas: AsyncIterator[Delta], n: int = 1) -> Answer:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop and the step thread run; the test's timeout is pytest's."""
-    while not condition():
-        await asyncio.to_thread(lambda: None)
+    """Let the loop and the step thread run."""
+    async with asyncio.timeout(GUARD):
+        while not condition():
+            await asyncio.to_thread(lambda: None)
 
 
 async def step_is_running(model: GatedModel) -> None:
-    await asyncio.to_thread(model.entered.acquire)
+    assert await asyncio.to_thread(model.entered.acquire, timeout=GUARD)
 
 
 async def test_requests_side_by_side_are_answered() -> None:
@@ -202,9 +205,9 @@ async def test_draining_finishes_what_runs_and_refuses_what_comes() -> None:
             engine.submit(request())
         assert caught.value.status == 503
         model.open()
-        assert await engine.drain(600.0)
+        assert await engine.drain(GUARD)
         assert (await reader).usage is not None
-        assert await engine.drain(600.0)  # idle already
+        assert await engine.drain(GUARD)  # idle already
 
 
 async def test_stopping_tells_everybody() -> None:
@@ -248,7 +251,7 @@ async def test_the_listener_is_told_and_cannot_break_anything() -> None:
     async with running(listener=recorder) as engine:
         await collect(engine.generate(Request([1] * 20, SamplingParams(max_tokens=4, n=2), "first")), 2)
         await collect(engine.generate(Request([1] * 20, SamplingParams(max_tokens=4), "second")))
-        assert await engine.drain(600.0)
+        assert await engine.drain(GUARD)
     first, second = recorder.requests
     assert (first.request_id, first.prompt_tokens, first.cached_tokens, first.completion_tokens) == ("first", 20, 0, 8)
     assert (second.cached_tokens, second.finish_reason) == (16, FinishReason.LENGTH)
@@ -292,7 +295,7 @@ def test_a_loop_that_closed_loses_its_requests_only() -> None:
     assert asyncio.run(serve()).usage is not None
 
     async def drained() -> bool:
-        return await engine.drain(600.0)
+        return await engine.drain(GUARD)
 
     assert asyncio.run(drained())
     engine.stop()

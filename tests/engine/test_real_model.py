@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.driving import Answer, Driver
+from engine.driving import Answer, DictTier, Driver
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
@@ -118,6 +118,16 @@ def test_the_same_answer_after_a_preemption(loaded: LoadedModel, alone: Answer, 
     assert same(answer, alone) and same(again, alone) and late.usage is not None
 
 
+def test_the_same_answer_from_pages_that_were_kept_elsewhere(loaded: LoadedModel, alone: Answer) -> None:
+    tier = DictTier()
+    for cached in (0, 256):
+        driver = Driver(Stepper(backend_of(loaded), EngineOptions(), tiers=[tier]))
+        answer, _ = driver.submit(prompt_of(loaded, 300), **SAMPLED)
+        driver.finish()
+        assert answer.usage is not None and answer.usage.cached_tokens == cached
+        assert same(answer, alone)
+
+
 def test_choices_are_what_requests_of_their_own_would_get(loaded: LoadedModel) -> None:
     driver = driver_of(loaded)
     prompt = prompt_of(loaded, 150)
@@ -194,7 +204,7 @@ async def test_many_streams_at_once_with_some_that_leave(loaded: LoadedModel) ->
         texts = await asyncio.gather(*(read(generate(i), 5 if i % 4 == 3 else 1000) for i in range(12)))
         repeated = await read(generate(4), 1000)
         assert texts[4] == repeated and all(texts)
-        assert await engine.drain(600.0)
+        assert await engine.drain(300.0)
         engine.check()
         assert engine.stats().pages_used == 0
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.driving import Driver
+from engine.driving import DictTier, Driver
 from engine.fake_core import EOS, FakeCache, FakeModel, fake_backend, reference
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import FinishReason, Usage
@@ -216,6 +216,18 @@ def test_old_prefixes_make_room_for_new_ones() -> None:
     oldest, _ = driver.submit(prompt_of(120, 0), max_tokens=1)
     driver.finish()
     assert newest.usage == Usage(120, 1, 112) and oldest.usage == Usage(120, 1, 0)
+
+
+def test_pages_of_a_tier_outlive_the_engine() -> None:
+    tier = DictTier()
+    for cached in (0, 48):
+        model = FakeModel(eos_logit=-50.0)
+        driver = Driver(Stepper(fake_backend(model=model), EngineOptions(), tiers=[tier]))
+        answer, _ = driver.submit(prompt_of(50), max_tokens=20, seed=1)
+        driver.finish()
+        assert answer.usage == Usage(50, 20, cached) and model.computed == 69 - cached
+        assert answer.tokens == [expected(prompt_of(50), 20, 1)]
+    assert len(tier.pages) == 69 // PAGE
 
 
 # --- several choices -------------------------------------------------------------------------------------------------
