@@ -18,6 +18,7 @@ from spatz.config import Settings
 from spatz.errors import ConfigError
 
 WAIT = 300
+ASKED = "The capital of France is Paris. So what is the capital of France?"  # what a small model cannot get wrong
 COMMANDS = ("serve", "run", "chat", "pull", "models", "bench")
 
 
@@ -131,7 +132,7 @@ def test_greeting() -> None:
 @pytest.mark.usefixtures("model_path")
 class TestRealModel:
     def test_run(self) -> None:
-        done = spatz("run", "What is the capital of France?", "--temperature", "0", "--max-tokens", "20")
+        done = spatz("run", ASKED, "--temperature", "0", "--max-tokens", "20")
         assert done.returncode == 0, done.stderr
         assert b"Paris" in done.stdout
         assert done.stdout.endswith(b"\n")
@@ -180,7 +181,7 @@ class TestRealModel:
             assert b"Traceback" not in errors
 
     def test_chat(self) -> None:
-        lines = b"What is the capital of France?\n/nonsense\n/reset\n/system Be brief.\n/help\n\nHello\n/exit\nnever\n"
+        lines = ASKED.encode() + b"\n/nonsense\n/reset\n/system Be brief.\n/help\n\nHello\n/exit\nnever\n"
         done = spatz("chat", "-t", "0", "-n", "20", stdin=lines)
         assert done.returncode == 0, done.stderr
         assert b"Paris" in done.stdout

@@ -19,7 +19,8 @@ from conftest import RunningServer, serve
 
 WAIT = 300
 MODEL = "gpt-4.1-nano"
-QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+ASKED = "The capital of France is Paris. So what is the capital of France?"  # what a small model cannot get wrong
+QUESTION = [{"role": "user", "content": ASKED}]
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_async(server: RunningServer) -> None:
 
 
 def test_the_stream_helper(client: OpenAI) -> None:
-    with client.chat.completions.stream(model=MODEL, messages=QUESTION, temperature=0, max_tokens=20) as stream:
+    with client.chat.completions.stream(model=MODEL, messages=QUESTION, temperature=0, stop="zzz") as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_completion()
     assert {"chunk", "content.delta", "content.done"} <= kinds
@@ -92,16 +93,17 @@ def test_several_choices(client: OpenAI) -> None:
 
 def test_stop(client: OpenAI) -> None:
     asked = {"model": MODEL, "messages": QUESTION, "temperature": 0, "max_tokens": 30}
+    whole = client.chat.completions.create(**asked).choices[0].message.content
+    word = whole.split()[2]
     for stream in (False, True):
-        answer = client.chat.completions.create(**asked, stop=["Paris"], stream=stream)
+        answer = client.chat.completions.create(**asked, stop=[word], stream=stream)
         if stream:
             chunks = list(answer)
             text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
             reason = chunks[-1].choices[0].finish_reason
         else:
             text, reason = answer.choices[0].message.content, answer.choices[0].finish_reason
-        assert text
-        assert "Paris" not in text
+        assert text == whole[: whole.index(word)]
         assert reason == "stop"
 
 
@@ -212,12 +214,12 @@ def test_the_greeting_works_when_pasted(server: RunningServer) -> None:
 
 def test_langchain(server: RunningServer) -> None:
     chat = ChatOpenAI(model=MODEL, base_url=server.base_url, api_key="none", temperature=0, max_tokens=30, timeout=WAIT)
-    answer = chat.invoke([("system", "You are helpful."), ("human", "What is the capital of France?")])
+    answer = chat.invoke([("system", "You are helpful."), ("human", ASKED)])
     assert "Paris" in answer.content
     assert answer.usage_metadata["total_tokens"] > 0
     assert answer.response_metadata["finish_reason"] in ("stop", "length")
     streamed = None
-    for chunk in chat.stream("What is the capital of France?"):
+    for chunk in chat.stream(ASKED):
         streamed = chunk if streamed is None else streamed + chunk
     assert streamed is not None
     assert "Paris" in streamed.content
@@ -231,7 +233,7 @@ def test_llm(server: RunningServer, tmp_path: Path, flags: tuple[str, ...]) -> N
     )
     command = [sys.executable, "-m", "llm", "-m", "spatz", "-o", "temperature", "0", "-o", "max_tokens", "30", *flags]
     done = subprocess.run(
-        [*command, "What is the capital of France?"],
+        [*command, ASKED],
         env={**os.environ, "LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "none"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -120,10 +120,8 @@ async def test_hosts_of_this_machine(model: FakeModel, settings: Settings, host:
         assert (await client.get("/v1/models", headers={"host": host})).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::1].evil"])
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[::2]"])
 async def test_other_hosts_are_refused_without_a_key(client: httpx.AsyncClient, host: str) -> None:
-    if host == "[::1].evil":  # what follows the bracket is no name: this is ::1 itself
-        host = "[::2]"
     check_error(await client.get("/v1/models", headers={"host": host}), 403, "host_not_allowed")
 
 
