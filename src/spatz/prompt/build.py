@@ -158,13 +158,13 @@ def _render(
         return template.render(dicts, add_generation_prompt=add_generation_prompt)
 
     rendered = render(safe)
-    places = _places(rendered, safe, template, render)
+    places, dropped = _places(rendered, safe, template, render)
     found: list[tuple[_Part, int, int]] = []
     for index, (group, place) in enumerate(zip(parts, places, strict=True)):
         if place is None:
-            if contents[index].strip():
+            if index in dropped and contents[index].strip():
                 raise RequestError(
-                    f"The model's chat template leaves out or changes the content of this {group[0].role} message.",
+                    f"The model's chat template has no place for this {group[0].role} message.",
                     param=f"messages.[{index}].content",
                 )
             continue
@@ -174,14 +174,17 @@ def _render(
 
 def _places(
     rendered: str, contents: Sequence[str], template: ChatTemplate, render: Any
-) -> list[tuple[int, int, int] | None]:
-    """For each content (from, to, characters trimmed from its front) in the rendered text; None where it is not."""
+) -> tuple[list[tuple[int, int, int] | None], set[int]]:
+    """For each content (from, to, characters trimmed from its front) in the rendered text; None where it is not found
+    as it was, because the template cuts something out of it. And which contents the template never looks at.
+    """
     marks = [f"\U000f0000{index}\U000f0001" for index in range(len(contents))]
     usable = not any("\U000f0000" in text for text in (*contents, template.source))
     try:
         skeleton = render(marks) if usable else ""
     except RequestError:  # a template that reads the contents may not like the marks
         skeleton = ""
+    dropped = {index for index, mark in enumerate(marks) if skeleton and mark not in skeleton}
     order = [(skeleton.find(mark), index) for index, mark in enumerate(marks) if skeleton.count(mark) == 1]
     places: list[tuple[int, int, int] | None] = [None] * len(contents)
     at = 0  # in rendered
@@ -201,17 +204,21 @@ def _places(
             start = rendered.find(content.strip(), at)
             places[index] = _at(rendered, start, content) if start >= 0 else None
         at = max(at, (places[index] or (0, 0, 0))[1])
-    return places
+    return places, dropped
 
 
 def _at(rendered: str, start: int, content: str) -> tuple[int, int, int] | None:
     """The content at start as it is, or as a template's trim filter leaves it."""
-    for text in (content, content.strip(), content.lstrip(), content.rstrip()):
-        if rendered.startswith(text, start):
-            front = len(content) - len(content.lstrip()) if text != content and content[:1].isspace() else 0
-            front = 0 if text == content.rstrip() else front
-            return start, start + len(text), front
-    return None
+    if rendered.startswith(content, start):
+        return start, start + len(content), 0
+    stripped = content.strip()
+    if rendered.startswith(content.rstrip(), start):
+        return start, start + len(content.rstrip()), 0
+    if not rendered.startswith(stripped, start):
+        return None
+    trimmed = len(content) - len(content.lstrip())
+    whole = content.lstrip() if rendered.startswith(content.lstrip(), start) else stripped
+    return start, start + len(whole), trimmed
 
 
 def _part_places(group: Sequence[_Part], start: int, end: int, trimmed: int) -> Iterator[tuple[_Part, int, int]]:

