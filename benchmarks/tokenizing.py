@@ -1,10 +1,11 @@
 """Tokens a second on one long text, beside the plain `tokenizers` package.
 
-The text is Python's documentation and then the sources of its standard library, until it is long enough: no part is
-there twice, so a cache of words earns no more than it would in life. Prints a table and a last line of JSON with the key
-tokenize_tok_s. Other things than encoding (reading, building the tokenizer) are timed apart.
+The text is Python's documentation and then sources of its standard library, until it is long enough: no part is there
+twice, so a cache of words earns no more than it would in life. Prints a table and a last line of JSON with the key
+tokenize_tok_s. Other things than encoding (reading, building the tokenizer) are timed apart. The file cannot be called
+tokenize.py: Python's own module of that name would be hidden.
 
-    python benchmarks/tokenize.py PATH_TO_GGUF [--megabytes 4]
+    python benchmarks/tokenizing.py PATH_TO_GGUF [--megabytes 4]
 """
 
 from __future__ import annotations
