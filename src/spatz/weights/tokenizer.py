@@ -42,7 +42,7 @@ class Tokenizer:
                 unknown=spec.unknown_id,
                 space_prefix=spec.space_prefix,
             )
-        except UnicodeEncodeError:
+        except TypeError:  # the one way left in which a str is no text: half a surrogate pair
             raise WeightsError("the vocabulary is damaged: a token or merge is not valid Unicode") from None
         except ValueError as error:
             raise WeightsError(f"the vocabulary is damaged: {error}") from None

@@ -131,7 +131,7 @@ def _kinds(metadata: Mapping[str, Any], count: int) -> bytes:
     known[list(_KINDS)] = list(_KINDS.values())
     if count and (types.dtype.kind == "f" or types.min() < 0 or types.max() > 6 or (known[types] == 255).any()):
         raise WeightsError(f"{_key('token_type')} holds an unknown type")
-    return known[types].tobytes()
+    return bytes(known[types])
 
 
 def _flag(metadata: Mapping[str, Any], name: str, default: bool) -> bool:
