@@ -213,7 +213,15 @@ def test_the_greeting_works_when_pasted(server: RunningServer) -> None:
 
 
 def test_langchain(server: RunningServer) -> None:
-    chat = ChatOpenAI(model=MODEL, base_url=server.base_url, api_key="none", temperature=0, max_tokens=30, timeout=WAIT)
+    chat = ChatOpenAI(
+        model=MODEL,
+        base_url=server.base_url,
+        api_key="none",
+        temperature=0,
+        max_tokens=30,
+        stream_usage=True,
+        timeout=WAIT,
+    )
     answer = chat.invoke([("system", "You are helpful."), ("human", ASKED)])
     assert "Paris" in answer.content
     assert answer.usage_metadata["total_tokens"] > 0

@@ -48,13 +48,16 @@ def greeting(settings: Settings, name: str, port: int) -> str:
 {name} is served at {base} (Ctrl-C stops it). Try:
 
 curl {base}/chat/completions {key}-H "Content-Type: application/json" -d '{{
-  "model": "{alias}", "messages": [{{"role": "user", "content": "What is the capital of France?"}}]
+  "model": "{alias}", "max_tokens": 100,
+  "messages": [{{"role": "user", "content": "What is the capital of France?"}}]
 }}'
 
 {python_import}from openai import OpenAI
 client = OpenAI(base_url="{base}", api_key={python_key})
 answer = client.chat.completions.create(
-    model="{alias}", messages=[{{"role": "user", "content": "What is the capital of France?"}}]
+    model="{alias}",
+    max_tokens=100,
+    messages=[{{"role": "user", "content": "What is the capital of France?"}}],
 )
 print(answer.choices[0].message.content)
 """
