@@ -128,6 +128,21 @@ def test_preemption_changes_no_answer() -> None:
         assert len(answers[0].steps) == 80 and answers[0].steps[-1] == 80  # the oldest never waited
 
 
+def test_a_preempted_answer_finds_its_own_pages_again() -> None:
+    driver, model = make()
+    answer, _ = driver.submit(prompt_of(8), max_tokens=110, seed=2)
+    for _ in range(90):
+        driver.step()
+    run = model.computed
+    scheduler = driver.stepper.scheduler
+    scheduler._preempt(scheduler.running[0])
+    driver.step()
+    assert 0 < model.computed - run <= PAGE
+    driver.finish()
+    assert answer.tokens == [expected(prompt_of(8), 110, 2)]
+    assert answer.usage == Usage(8, 110, 0)
+
+
 def test_preemption_keeps_penalties() -> None:
     driver, _ = make(pages=32)
     sampling = {"frequency_penalty": 1.5, "repetition_penalty": 1.2}

@@ -198,8 +198,7 @@ class Scheduler:
         """Take known pages from the prefix cache instead of running their tokens."""
         if not self._options.prefix_reuse:
             return
-        group, size = sequence.group, self._page_tokens
-        limit = min(sequence.length - 1, group.scored)  # rows that are still to be scored must be run
+        group, size, limit = sequence.group, self._page_tokens, sequence.reusable
         while sequence.computed % size == 0 and sequence.computed + size <= limit:
             index = sequence.computed // size
             page = self.prefix.acquire(sequence.digest(index))
@@ -304,8 +303,7 @@ class Scheduler:
     def _awaited(self, sequence: Sequence, in_flight: set[bytes]) -> bool:
         """Whether the page that comes next is being run in this step by another: then it can be adopted in the next."""
         index, inside = divmod(sequence.computed, self._page_tokens)
-        limit = min(sequence.length - 1, sequence.group.scored)
-        if inside or not in_flight or sequence.computed + self._page_tokens > limit:
+        if inside or not in_flight or sequence.computed + self._page_tokens > sequence.reusable:
             return False
         return sequence.digest(index) in in_flight
 

@@ -98,6 +98,12 @@ class Sequence:
     def remaining(self) -> int:
         return self.goal - self.computed
 
+    @property
+    def reusable(self) -> int:
+        """Tokens that need not be run where their pages are known: not the last one, nor any still to be scored."""
+        scored = self.group.scored
+        return self.length - 1 if scored == len(self.group.prompt) - 1 else scored
+
     def append(self, token: int) -> None:
         """A generated token becomes known."""
         if self.length == len(self.buffer):
