@@ -190,6 +190,8 @@ TEST_CASE("decoder: chunks, decode steps, threads and page order do not change a
                 std::vector<float> expected;
                 for (const int threads : {1, 2, 3}) {
                     CAPTURE(threads);
+                    // More threads than cores make every barrier slow, so three are tried once for each architecture.
+                    if (threads == 3 && (format != "q8" || kernels != all_kernels().front())) continue;
                     ThreadPool pool(threads);
                     const TinyModel model(named.options, pool, 54);
                     Runner runner(named.options, model.weights, *kernels, pool, kind);
@@ -199,7 +201,9 @@ TEST_CASE("decoder: chunks, decode steps, threads and page order do not change a
                     CHECK(same_bits(runner.sequence(tokens, {7, 100, 1, 150, 42}, {0, 1, 2}), expected));
                     if (threads == 2) {
                         CHECK(same_bits(runner.sequence(tokens, {128}, {7, 8, 6}), expected));
-                        CHECK(same_bits(runner.sequence(tokens, {250, 1}, {10, 4, 3}), expected));
+                        CHECK(
+                            same_bits(runner.sequence(tokens, {120, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 160, 1}, {10, 4, 3}),
+                                      expected));
                     }
                 }
             }
