@@ -114,9 +114,7 @@ class Settings:
     max_queue: int = _option(
         256, "Requests that may wait; one more is answered 429.", group="engine", least=1, most=1_000_000
     )
-    host: str = _option(
-        "127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server"
-    )
+    host: str = _option("127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server")
     port: int = _option(8000, "Port to listen on; 0 takes a free one.", group="server", least=0, most=65535)
     aliases: tuple[str, ...] = _option(
         ("gpt-4.1-nano",), "Further names that the model answers to.", group="server", flag="--alias"
@@ -324,9 +322,7 @@ def document() -> str:
                 meaning += " One of " + ", ".join(f"`{c}`" for c in option.choices if c) + "."
             if option.least is not None and option.most is not None:
                 meaning += f" {option.least:g} to {option.most:.10g}."
-            lines.append(
-                f"| `{option.name}` | {flag} | `{option.variable}` | {_default_text(option)} | {meaning} |"
-            )
+            lines.append(f"| `{option.name}` | {flag} | `{option.variable}` | {_default_text(option)} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, OpenAI
 
-from conftest import RunningServer, serve
+from server.running import RunningServer, serve
 
 WAIT = 300
 MODEL = "gpt-4.1-nano"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from server.test_fields import CHAT, COMPLETIONS, USER, Refused
 
+from server.test_fields import CHAT, COMPLETIONS, USER, Refused
 from spatz.errors import RequestError
 from spatz.server.chat_request import ChatRequest
 from spatz.server.completion_request import CompletionRequest

@@ -64,9 +64,7 @@ def chat(
 
 
 class Conversation:
-    def __init__(
-        self, model: ServedModel, params: SamplingParams, system: str | None, runner: asyncio.Runner
-    ) -> None:
+    def __init__(self, model: ServedModel, params: SamplingParams, system: str | None, runner: asyncio.Runner) -> None:
         self._model = model
         self._params = params
         self._runner = runner

@@ -38,9 +38,7 @@ def run(
     top_k: int | None = typer.Option(None, "--top-k", help="Only this many of the likeliest tokens."),
     min_p: float | None = typer.Option(None, "--min-p", help="Only tokens this likely, relative to the likeliest."),
     seed: int | None = typer.Option(None, "--seed", help="The same seed gives the same answer."),
-    stop: Annotated[
-        list[str] | None, typer.Option("--stop", help="End before this text. Can be repeated.")
-    ] = None,
+    stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text. Can be repeated.")] = None,
     presence_penalty: float | None = typer.Option(None, "--presence-penalty", help="-2 to 2."),
     frequency_penalty: float | None = typer.Option(None, "--frequency-penalty", help="-2 to 2."),
     repetition_penalty: float | None = typer.Option(None, "--repetition-penalty", help="1 is off."),

@@ -101,9 +101,7 @@ def completion_chunk(
     return chunk
 
 
-def choice_body(
-    index: int, text: str, logprobs: dict[str, Any] | None, reason: FinishReason | None
-) -> dict[str, Any]:
+def choice_body(index: int, text: str, logprobs: dict[str, Any] | None, reason: FinishReason | None) -> dict[str, Any]:
     return {
         "text": text,
         "index": index,

@@ -135,9 +135,7 @@ async def _timed(model: ServedModel, request: Request, metrics: Metrics) -> Asyn
             watch.end()
 
 
-async def gather(
-    model: ServedModel, requests: Sequence[Request], metrics: Metrics
-) -> tuple[list[Choice], Totals]:
+async def gather(model: ServedModel, requests: Sequence[Request], metrics: Metrics) -> tuple[list[Choice], Totals]:
     choices = [Choice() for request in requests for _ in range(request.params.n)]
     totals = Totals()
     async with aclosing(stream(model, requests, metrics)) as deltas:

@@ -54,9 +54,7 @@ class Metrics:
     def __init__(self, read: Callable[[], EngineStats]) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Engine(read))
-        self.requests = Counter(
-            "spatz_requests", "Requests answered", ["route", "status"], registry=self.registry
-        )
+        self.requests = Counter("spatz_requests", "Requests answered", ["route", "status"], registry=self.registry)
         self.seconds = Histogram(
             "spatz_request_seconds", "Time of a whole request", ["route"], buckets=WHOLE, registry=self.registry
         )

@@ -72,9 +72,7 @@ def translate(found: ErrorDetails) -> RequestError:
             return RequestError(f"Unrecognized request argument supplied: {param[:100]}")
         return RequestError(f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
     if kind == "missing":
-        return RequestError(
-            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
+        return RequestError(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     if kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
         return RequestError(f"Invalid '{param}': a huge number.", param=param, code="invalid_value")
     if kind in EXPECTED:
@@ -112,8 +110,7 @@ def _bound(kind: str, context: dict[str, Any], param: str, value: object) -> Req
     limit = context[key] if isinstance(context[key], int) else f"{context[key]:g}"
     number = "integer" if isinstance(value, int) else "decimal"
     return RequestError(
-        f"Invalid '{param}': {number} {words}. "
-        f"Expected a value {sign} {limit}, but got {_shown(value)} instead.",
+        f"Invalid '{param}': {number} {words}. Expected a value {sign} {limit}, but got {_shown(value)} instead.",
         param=param,
         code=f"{number}_{code}",
     )

@@ -106,9 +106,7 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
 
-def serve_app(
-    app: FastAPI, settings: Settings, listener: socket.socket, started: Callable[[], None]
-) -> int | None:
+def serve_app(app: FastAPI, settings: Settings, listener: socket.socket, started: Callable[[], None]) -> int | None:
     """Serve until a signal says stop; gives the signal's number."""
     server = Server(app, settings, started)
     server.run(sockets=[listener])

@@ -56,9 +56,7 @@ class EventStream(Response):
         gone = asyncio.create_task(wait_for_disconnect(receive))
         try:
             while True:
-                done, _ = await asyncio.wait(
-                    (pump, gone), timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, _ = await asyncio.wait((pump, gone), timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED)
                 if pump in done:
                     pump.result()
                     return

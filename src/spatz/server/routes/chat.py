@@ -44,9 +44,7 @@ async def create_chat_completion(request: Request) -> Response:
     return JSONResponse(chat_completion(state.head("chatcmpl-"), choices, totals, top))
 
 
-async def _chunks(
-    state: State, body: ChatRequest, work: EngineRequest, top: int | None
-) -> AsyncGenerator[bytes, None]:
+async def _chunks(state: State, body: ChatRequest, work: EngineRequest, top: int | None) -> AsyncGenerator[bytes, None]:
     chunks = ChatChunks(
         state.head("chatcmpl-"),
         work.params.n,

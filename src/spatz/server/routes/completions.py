@@ -86,9 +86,7 @@ async def _encode(state: State, prompt: str | list[int]) -> Sequence[int]:
 class Echo:
     """What `echo` and `logprobs` put before an answer: nothing, the prompt's text, its tokens' scores."""
 
-    def __init__(
-        self, state: State, body: CompletionRequest, prompt: str | list[int], tokens: Sequence[int]
-    ) -> None:
+    def __init__(self, state: State, body: CompletionRequest, prompt: str | list[int], tokens: Sequence[int]) -> None:
         self._top = body.logprobs
         self._echo = bool(body.echo)
         self._first = state.model.token_bytes(tokens[0]) if self._echo and len(tokens) else b""
