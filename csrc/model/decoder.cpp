@@ -15,6 +15,14 @@ constexpr int64_t kLogitRows = 48;
 // Below this many tiles per thread, weights are shared out instead of tokens.
 constexpr int64_t kTilesPerThread = 4;
 
+// From which multiple of a row's root mean square a value counts as an outlier (see Tile). Measured with SmolLM2-135M
+// against float32: without, 2.9 % of the next tokens differ; with 10 for normed inputs and 16 for the others, 0.8 %,
+// for 6 % more dot products. The head is refined throughout: it reads so much memory that the second pass is free, and
+// took half of what was left.
+constexpr float kNormedOutlier = 10.0f;
+constexpr float kOtherOutlier = 16.0f;
+constexpr float kEveryBlock = 0.0f;
+
 }  // namespace
 
 // One forward pass. With many tokens each task takes a tile of rows through a whole layer, its activations staying in
@@ -62,7 +70,8 @@ struct Decoder::Step {
     }
 
     // Fills the parts of a tile that the matrices which read it ask for. Columns from k on are padding.
-    void fill(const Tile& tile, float* x, int64_t stride, std::initializer_list<const PackedMatrix*> readers) {
+    void fill(const Tile& tile, float* x, int64_t stride, float outlier,
+              std::initializer_list<const PackedMatrix*> readers) {
         const int64_t k = (*readers.begin())->k;
         if (k < tile.k) {
             for (int r = 0; r < tile.rows; ++r) std::fill(x + r * stride + k, x + r * stride + tile.k, 0.0f);
@@ -70,15 +79,15 @@ struct Decoder::Step {
         bool bytes = false;
         bool bf16 = false;
         for (const PackedMatrix* m : readers) (m->format == Format::kBf16 ? bf16 : bytes) = true;
-        if (bytes) kernels.quantize(x, stride, tile);
+        if (bytes) kernels.quantize(x, stride, outlier, tile);
         if (bf16) kernels.to_bf16(x, stride, tile);
     }
 
     Tile norm(const TileBuffer& buffer, const float* x, int rows, const float* weight, float* scratch,
-              std::initializer_list<const PackedMatrix*> readers) {
+              std::initializer_list<const PackedMatrix*> readers, float outlier = kNormedOutlier) {
         kernels.rms_norm(x, w.hidden, rows, c.hidden, weight, static_cast<float>(c.norm_eps), scratch, w.hidden);
         const Tile tile = buffer.tile(rows, w.hidden);
-        fill(tile, scratch, w.hidden, readers);
+        fill(tile, scratch, w.hidden, outlier, readers);
         return tile;
     }
 
@@ -187,13 +196,13 @@ struct Decoder::Step {
         float* x = d.x_.data() + first_row(tile_index) * w.hidden;
         attend_tile(layer, tile_index, own);
         Tile tile = own.tile.tile(rows, w.query);
-        fill(tile, own.rows.data(), w.query, {&l.out});
+        fill(tile, own.rows.data(), w.query, kOtherOutlier, {&l.out});
         add_product(l.out, tile, l.out_bias, l.attn_post_norm, x, own.other.data());
 
         tile = norm(own.tile, x, rows, l.ffn_norm, own.rows.data(), {&l.gate, &l.up});
         gated_panels(l, 0, l.gate.panels(), tile, own.rows.data(), own.other.data());
         tile = own.tile.tile(rows, w.intermediate);
-        fill(tile, own.rows.data(), w.intermediate, {&l.down});
+        fill(tile, own.rows.data(), w.intermediate, kOtherOutlier, {&l.down});
         add_product(l.down, tile, nullptr, l.ffn_post_norm, x, own.other.data());
     }
 
@@ -201,8 +210,8 @@ struct Decoder::Step {
     // scratch: [rows, 8 panels]
     void gated_panels(const LayerWeights& l, int64_t first, int64_t count, const Tile& tile, float* out,
                       float* scratch) {
-        constexpr int64_t kAtOnce = 8;
-        constexpr int64_t kStride = kAtOnce * kPanel;
+        constexpr int64_t kStride = kGatedColumns;
+        constexpr int64_t kAtOnce = kStride / kPanel;
         for (int64_t panel = first; panel < first + count; panel += kAtOnce) {
             const int64_t n = std::min(kAtOnce, first + count - panel);
             multiply(l.gate, panel, n, tile, nullptr, out, w.intermediate);
@@ -355,7 +364,7 @@ struct Decoder::Step {
 
     void fill_tiles(Team& team, int64_t k, const PackedMatrix& reader) {
         each_tile(team, [&](int64_t tile, ThreadScratch&) {
-            fill(tile_of(tile, k), d.mid_.data() + first_row(tile) * k, k, {&reader});
+            fill(tile_of(tile, k), d.mid_.data() + first_row(tile) * k, k, kOtherOutlier, {&reader});
         });
     }
 
@@ -409,7 +418,7 @@ struct Decoder::Step {
                                 static_cast<size_t>(w.hidden) * sizeof(float));
                 }
                 norm(d.tiles_[static_cast<size_t>(tile)], own.other.data(), rows_of(tile), d.weights_.final_norm(),
-                     own.rows.data(), {&head});
+                     own.rows.data(), {&head}, kEveryBlock);
             });
             const int64_t each = std::max<int64_t>(1, ceil_div(head.panels(), team.threads() * int64_t{16}));
             team.parallel_for(ceil_div(head.panels(), each), [&](int64_t share) {

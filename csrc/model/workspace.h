@@ -17,18 +17,31 @@ class TileBuffer {
     TileBuffer() = default;
     TileBuffer(int64_t rows, int64_t k)
         : values_(static_cast<size_t>(rows * k)),
+          rests_(static_cast<size_t>(rows * k)),
           scales_(static_cast<size_t>(rows * k / kBlock)),
           sums_(static_cast<size_t>(rows * k / kBlock)),
           offsets_(static_cast<size_t>(rows * k / kBlock)),
+          rest_offsets_(static_cast<size_t>(rows * k / kBlock)),
+          refined_(static_cast<size_t>(k / kBlock)),
           bf16_(static_cast<size_t>(rows * k)) {}
     Tile tile(int rows, int64_t k) const {
-        return {rows, k, values_.data(), scales_.data(), sums_.data(), offsets_.data(), bf16_.data()};
+        return {rows,
+                k,
+                values_.data(),
+                scales_.data(),
+                sums_.data(),
+                offsets_.data(),
+                refined_.data(),
+                rests_.data(),
+                rest_offsets_.data(),
+                bf16_.data()};
     }
 
   private:
-    Buffer<int8_t> values_;
+    Buffer<int8_t> values_, rests_;
     Buffer<float> scales_, sums_;
-    Buffer<int32_t> offsets_;
+    Buffer<int32_t> offsets_, rest_offsets_;
+    Buffer<uint8_t> refined_;
     Buffer<uint16_t> bf16_;
 };
 
@@ -71,6 +84,9 @@ class AttentionBuffer {
     Buffer<uint8_t> memory_;
 };
 
+// Columns of the feed-forward layer that are computed at once.
+constexpr int64_t kGatedColumns = 8 * kPanel;
+
 // Padded widths of a model's activations.
 struct Widths {
     int64_t hidden, query, kv, intermediate, vocab, widest;
@@ -80,7 +96,7 @@ struct Widths {
           kv(round_up(c.kv_width(), kBlock)),
           intermediate(round_up(c.intermediate, kBlock)),
           vocab(round_up(c.vocab, kPanel)),
-          widest(std::max({hidden, query, intermediate})) {}
+          widest(std::max({hidden, query, intermediate, kGatedColumns})) {}
 };
 
 struct ThreadScratch {

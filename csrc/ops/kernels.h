@@ -33,8 +33,9 @@ struct Kernels {
     Isa isa;
     int max_rows;  // of a Tile and of AttentionRows
 
-    // x: [rows, stride] f32, columns k .. tile.k-1 must be zero up to the padding. Fills values, scales, sums, offsets.
-    void (*quantize)(const float* x, int64_t stride, const Tile& tile);
+    // x: [rows, stride] f32, zeros up to tile.k. Fills all but bf16. A row's block is refined if its largest magnitude
+    // is more than `outlier` times the row's root mean square.
+    void (*quantize)(const float* x, int64_t stride, float outlier, const Tile& tile);
     // Fills bf16.
     void (*to_bf16)(const float* x, int64_t stride, const Tile& tile);
     // out[r, 16 p + i] (+)= W[16 p + i, :] . tile[r, :] + bias for `panels` panels in a row from `weights`.

@@ -28,31 +28,71 @@ static inline bool quantizable(float largest) {
 // Nearest integers within -127..127. A NaN among numbers becomes -127: min gives its second operand then.
 static inline I to_i8(F x) { return to_i(max_f(min_f(x, set_f(127.0f)), set_f(-127.0f))); }
 
-static void quantize_block(const float* x, int8_t* values, float* scale, float* sum, int32_t* offset, int64_t rows) {
-    const F a = load_f(x);
-    const F b = load_f(x + 16);
-    const float largest = largest_f(max_f(abs_f(a), abs_f(b)));
+// Values as kept in place (block b, row r) of a tile: 8 groups of 4 bytes, `rows` groups apart. Gives their sum.
+static inline int32_t put_block(I a, I b, int8_t* to, int64_t rows) {
+    int8_t bytes[kBlock];
+    store_bytes(bytes, a);
+    store_bytes(bytes + 16, b);
+    for (int group = 0; group < kBlock / 4; ++group) std::memcpy(to + group * rows * 4, bytes + group * 4, 4);
+    return sum_i(add_i(a, b));
+}
+
+// Quantizes one block; fills what a rest would be taken from. Gives the largest magnitude.
+static inline float quantize_block(const float* x, const Tile& tile, int64_t b, int64_t r) {
+    const int64_t rows = tile.rows;
+    const F low = load_f(x);
+    const F high = load_f(x + 16);
+    const float largest = largest_f(max_f(abs_f(low), abs_f(high)));
     const bool usable = quantizable(largest);
     const float d = usable ? largest / 127.0f : 0.0f;
     const F inverse = set_f(usable ? 127.0f / largest : 0.0f);
-    const I qa = usable ? to_i8(mul_f(a, inverse)) : zero_i();
-    const I qb = usable ? to_i8(mul_f(b, inverse)) : zero_i();
-    int8_t bytes[kBlock];
-    store_bytes(bytes, qa);
-    store_bytes(bytes + 16, qb);
-    for (int group = 0; group < kBlock / 4; ++group) std::memcpy(values + group * rows * 4, bytes + group * 4, 4);
-    const int32_t total = sum_i(add_i(qa, qb));
-    *scale = d;
-    *sum = d * static_cast<float>(total);
-    *offset = -128 * total;
+    const I qa = usable ? to_i8(mul_f(low, inverse)) : zero_i();
+    const I qb = usable ? to_i8(mul_f(high, inverse)) : zero_i();
+    const int32_t total = put_block(qa, qb, tile.values + (b * (kBlock / 4) * rows + r) * 4, rows);
+    tile.scales[b * rows + r] = d;
+    tile.sums[b * rows + r] = d * static_cast<float>(total);
+    tile.offsets[b * rows + r] = -128 * total;
+    return usable ? largest : 0.0f;
 }
 
-static void quantize(const float* x, int64_t stride, const Tile& tile) {
+// The rest of a block that is refined in this row, or zeros where it is not.
+static inline void quantize_rest(const float* x, const Tile& tile, int64_t b, int64_t r, bool needed) {
     const int64_t rows = tile.rows;
-    for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t b = 0; b < tile.k / kBlock; ++b) {
-            quantize_block(x + r * stride + b * kBlock, tile.values + (b * (kBlock / 4) * rows + r) * 4,
-                           tile.scales + b * rows + r, tile.sums + b * rows + r, tile.offsets + b * rows + r, rows);
+    int8_t* to = tile.rests + (b * (kBlock / 4) * rows + r) * 4;
+    const float d = tile.scales[b * rows + r];
+    if (!needed || d == 0.0f) {
+        put_block(zero_i(), zero_i(), to, rows);
+        tile.rest_offsets[b * rows + r] = 0;
+        return;
+    }
+    const F inverse = set_f(1.0f / d);
+    const F a = mul_f(load_f(x), inverse);
+    const F c = mul_f(load_f(x + 16), inverse);
+    const I qa = to_i8(mul_f(sub_f(a, to_f(to_i8(a))), set_f(kRestUnits)));
+    const I qb = to_i8(mul_f(sub_f(c, to_f(to_i8(c))), set_f(kRestUnits)));
+    const int32_t total = put_block(qa, qb, to, rows);
+    tile.sums[b * rows + r] += d / kRestUnits * static_cast<float>(total);
+    tile.rest_offsets[b * rows + r] = -128 * total;
+}
+
+static void quantize(const float* x, int64_t stride, float outlier, const Tile& tile) {
+    const int64_t blocks = tile.k / kBlock;
+    std::memset(tile.refined, 0, static_cast<size_t>(blocks));
+    float bound[kMaxRows];  // of each row: the largest magnitude that needs no refining
+    for (int64_t r = 0; r < tile.rows; ++r) {
+        const float* row = x + r * stride;
+        F squares = zero_f();
+        for (int64_t i = 0; i < tile.k; i += 16) squares = fma_f(load_f(row + i), load_f(row + i), squares);
+        bound[r] = outlier * std::sqrt(sum_f(squares) / static_cast<float>(tile.k));
+        for (int64_t b = 0; b < blocks; ++b) {
+            if (quantize_block(row + b * kBlock, tile, b, r) > bound[r]) tile.refined[b] = 1;
+        }
+    }
+    for (int64_t b = 0; b < blocks; ++b) {
+        if (tile.refined[b] == 0) continue;
+        for (int64_t r = 0; r < tile.rows; ++r) {
+            const bool needed = tile.scales[b * tile.rows + r] * 127.0f > bound[r];
+            quantize_rest(x + r * stride + b * kBlock, tile, b, r, needed);
         }
     }
 }
@@ -81,6 +121,41 @@ static inline void store_rows(const F (&sum)[R], const float* bias, float* out, 
     }
 }
 
+// dot += the block's 4-bit values . the rows' int8 at a
+template <int R>
+static inline void dot_block_q4(const uint8_t* weights, const int8_t* a, I (&dot)[R]) {
+#pragma GCC unroll 4
+    for (int pair = 0; pair < 4; ++pair) {
+        const B packed = load_b(weights + 64 * pair);
+        const B low = low_nibbles(packed);
+        SPATZ_UNROLL
+        for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], low, a + 4 * r);
+        const B high = high_nibbles(packed);
+        SPATZ_UNROLL
+        for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], high, a + 4 * (R + r));
+        a += 8 * R;
+    }
+}
+
+// dot += the block's 8-bit values + 128 . the rows' int8 at a
+template <int R>
+static inline void dot_block_q8(const uint8_t* weights, const int8_t* a, I (&dot)[R]) {
+#pragma GCC unroll 8
+    for (int group = 0; group < 8; ++group) {
+        const B values = load_b(weights + 64 * group);
+        SPATZ_UNROLL
+        for (int r = 0; r < R; ++r) dot[r] = dot_u8(dot[r], values, a + 4 * r);
+        a += 4 * R;
+    }
+}
+
+// sum += dot * weights' scale * (rows' scale * unit)
+template <int R>
+static inline void scale_block(const I (&dot)[R], F d, const float* scale, F (&sum)[R]) {
+    SPATZ_UNROLL
+    for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
+}
+
 template <int R>
 static void matmul_q4(const uint8_t* weights, int64_t panels, const Tile& tile, const float* bias, float* out,
                       int64_t stride, bool accumulate) {
@@ -89,33 +164,25 @@ static void matmul_q4(const uint8_t* weights, int64_t panels, const Tile& tile, 
         F sum[R];
         SPATZ_UNROLL
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
-        const int8_t* a = tile.values;
-        const float* scale = tile.scales;
-        const float* total = tile.sums;
         for (int64_t b = 0; b < blocks; ++b) {
+            const float* scale = tile.scales + b * R;
+            const float* total = tile.sums + b * R;
+            const F d = load_f16(reinterpret_cast<const uint16_t*>(weights + 256));
+            const F m = load_f16(reinterpret_cast<const uint16_t*>(weights + 256 + kScaleBytes));
             I dot[R];
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[r] = zero_i();
-#pragma GCC unroll 4
-            for (int pair = 0; pair < 4; ++pair) {
-                const B packed = load_b(weights + 64 * pair);
-                const B low = low_nibbles(packed);
-                SPATZ_UNROLL
-                for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], low, a + 4 * r);
-                const B high = high_nibbles(packed);
-                SPATZ_UNROLL
-                for (int r = 0; r < R; ++r) dot[r] = dot_u7(dot[r], high, a + 4 * (R + r));
-                a += 8 * R;
-            }
-            const F d = load_f16(reinterpret_cast<const uint16_t*>(weights + 256));
-            const F m = load_f16(reinterpret_cast<const uint16_t*>(weights + 256 + kScaleBytes));
-            SPATZ_UNROLL
-            for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
+            dot_block_q4<R>(weights, tile.values + b * kBlock * R, dot);
+            scale_block<R>(dot, d, scale, sum);
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = fma_f(m, set_f(total[r]), sum[r]);
+            if (tile.refined[b] != 0) [[unlikely]] {
+                SPATZ_UNROLL
+                for (int r = 0; r < R; ++r) dot[r] = zero_i();
+                dot_block_q4<R>(weights, tile.rests + b * kBlock * R, dot);
+                scale_block<R>(dot, mul_f(d, set_f(1.0f / kRestUnits)), scale, sum);
+            }
             weights += kQ4BlockBytes;
-            scale += R;
-            total += R;
         }
         store_rows<R>(sum, bias == nullptr ? nullptr : bias + panel * kPanel, out + panel * kPanel, stride, accumulate);
     }
@@ -132,27 +199,22 @@ static void matmul_q8(const uint8_t* weights, int64_t panels, const Tile& tile, 
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
         const uint8_t* w = weights + panel * bytes;
         const auto* d16 = reinterpret_cast<const uint16_t*>(w + blocks * kQ8BlockBytes);
-        const int8_t* a = tile.values;
-        const float* scale = tile.scales;
-        const int32_t* offset = tile.offsets;
         for (int64_t b = 0; b < blocks; ++b) {
+            const float* scale = tile.scales + b * R;
+            const F d = load_f16(d16);
             I dot[R];
             SPATZ_UNROLL
-            for (int r = 0; r < R; ++r) dot[r] = set_i(offset[r]);
-#pragma GCC unroll 8
-            for (int group = 0; group < 8; ++group) {
-                const B values = load_b(w + 64 * group);
+            for (int r = 0; r < R; ++r) dot[r] = set_i(tile.offsets[b * R + r]);
+            dot_block_q8<R>(w, tile.values + b * kBlock * R, dot);
+            scale_block<R>(dot, d, scale, sum);
+            if (tile.refined[b] != 0) [[unlikely]] {
                 SPATZ_UNROLL
-                for (int r = 0; r < R; ++r) dot[r] = dot_u8(dot[r], values, a + 4 * r);
-                a += 4 * R;
+                for (int r = 0; r < R; ++r) dot[r] = set_i(tile.rest_offsets[b * R + r]);
+                dot_block_q8<R>(w, tile.rests + b * kBlock * R, dot);
+                scale_block<R>(dot, mul_f(d, set_f(1.0f / kRestUnits)), scale, sum);
             }
-            const F d = load_f16(d16);
-            SPATZ_UNROLL
-            for (int r = 0; r < R; ++r) sum[r] = fma_f(to_f(dot[r]), mul_f(d, set_f(scale[r])), sum[r]);
             w += kQ8BlockBytes;
             d16 += kPanel;
-            scale += R;
-            offset += R;
         }
         store_rows<R>(sum, bias == nullptr ? nullptr : bias + panel * kPanel, out + panel * kPanel, stride, accumulate);
     }

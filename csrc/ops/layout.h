@@ -37,15 +37,25 @@ constexpr int64_t panel_bytes(Format format, int64_t k) {  // k: a multiple of 3
 
 // Activations of a few rows (1 to 12), interleaved so that a kernel walks all of them with one pointer.
 // Columns are padded with zeros to a multiple of 32. Which parts are filled depends on who reads it.
+//
+// A block with an outlier has so large a scale that its other values keep few bits. Such a block is refined: what
+// rounding took away is kept as a second int8 value of 1/254 of the scale, and costs a second pass over that block's
+// weights. Blocks are refined for all rows of a tile; a row that does not need it has zeros there, which change
+// nothing, to the bit.
 struct Tile {
     int rows = 0;
-    int64_t k = 0;               // padded columns
-    int8_t* values = nullptr;    // [k/4][rows][4] quantized
-    float* scales = nullptr;     // [k/32][rows]
-    float* sums = nullptr;       // [k/32][rows] scale * sum of the block's values: what q4's minimum is multiplied with
-    int32_t* offsets = nullptr;  // [k/32][rows] -128 * sum of the block's values: takes back q8's + 128
-    uint16_t* bf16 = nullptr;    // [k/2][rows][2]
+    int64_t k = 0;                    // padded columns
+    int8_t* values = nullptr;         // [k/4][rows][4] quantized
+    float* scales = nullptr;          // [k/32][rows]
+    float* sums = nullptr;            // [k/32][rows] sum of the block's values as they are kept: goes with q4's minimum
+    int32_t* offsets = nullptr;       // [k/32][rows] -128 * sum of the block's int8: takes back q8's + 128
+    uint8_t* refined = nullptr;       // [k/32] whether any row's block is refined
+    int8_t* rests = nullptr;          // [k/4][rows][4] second values of refined blocks, others unset
+    int32_t* rest_offsets = nullptr;  // [k/32][rows] as offsets
+    uint16_t* bf16 = nullptr;         // [k/2][rows][2]
 };
+
+constexpr float kRestUnits = 254.0f;  // a rest is at most half a unit, and has 127 steps
 
 // The keys and values of one KV head in one page, 128 tokens.
 //   int8: keys + 128 as [8 groups of 16 tokens][head_dim/4][16 tokens][4 dims]; values as [32 groups of 4 tokens]
