@@ -17,7 +17,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"inputs"}),
     frozenset({"prompt", "search", "store"}),
     frozenset({"server"}),
-    frozenset({"commands", "bench", "evals", "training", "console"}),
+    frozenset({"commands", "evals", "training", "console"}),
+    frozenset({"bench"}),
     frozenset({"cli"}),
 )
 RANKS = {unit: rank for rank, units in enumerate(LAYERS) for unit in units}
