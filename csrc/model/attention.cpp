@@ -49,7 +49,8 @@ void Attention::run_split(const AttentionSpan& span, int64_t layer, int64_t spli
             mask.first[r] = static_cast<int>(std::clamp<int64_t>(first_visible(at, layer) - base, 0, kPageTokens));
             mask.last[r] = static_cast<int>(std::clamp<int64_t>(at + 1 - base, 0, kPageTokens));
         }
-        kernels_.attend(cache_.kind(), rows, cache_.head(batch_.page(span.sequence, page), layer, span.kv_head), mask);
+        const auto head = [&](int64_t i) { return cache_.head(batch_.page(span.sequence, i), layer, span.kv_head); };
+        kernels_.attend(cache_.kind(), rows, head(page), mask, page + 1 < last ? head(page + 1) : nullptr);
     }
 }
 

@@ -55,8 +55,9 @@ struct Kernels {
     // Writes one token's key and value into its slot of the page.
     void (*put_key_value)(KVKind kind, const float* key, const float* value, int head_dim, uint8_t* page_head,
                           int slot);
-    // Adds one page of keys and values to the rows' state.
-    void (*attend)(KVKind kind, const AttentionRows& rows, const uint8_t* page_head, const PageMask& mask);
+    // Adds one page of keys and values to the rows' state. next: the page that comes after it, fetched ahead; or null.
+    void (*attend)(KVKind kind, const AttentionRows& rows, const uint8_t* page_head, const PageMask& mask,
+                   const uint8_t* next);
     // Adds the state (out, largest, total) of `from` to that of `to`, row by row; rows and head_dim are the same.
     void (*merge)(const AttentionRows& to, const AttentionRows& from);
 

@@ -143,10 +143,10 @@ Q8Block make_q8(const float* x) {
     return out;
 }
 
-void put_q8(const Q8Block& block, int lane, int64_t b, int64_t blocks, uint8_t* panel) {
-    uint8_t* to = panel + b * kQ8BlockBytes + 4 * lane;
+void put_q8(const Q8Block& block, int lane, int64_t b, uint8_t* panel) {
+    uint8_t* to = panel + q8_block(b) + 4 * lane;
     for (int i = 0; i < kBlock; ++i) to[i / 4 * 64 + i % 4] = static_cast<uint8_t>(block.q[i] + 128);
-    std::memcpy(panel + blocks * kQ8BlockBytes + b * kScaleBytes + 2 * lane, &block.d, 2);
+    std::memcpy(panel + q8_scales(b) + 2 * lane, &block.d, 2);
 }
 
 // One row of 16 in a panel; `floats` is scratch of k_padded values.
@@ -176,7 +176,7 @@ void pack_row(const PackedMatrix& matrix, DType dtype, const uint8_t* row, int l
             dequantize(dtype, row + b * block_bytes(dtype), 1, values);
             block = make_q8(values);
         }
-        put_q8(block, lane, b, blocks, panel);
+        put_q8(block, lane, b, panel);
     }
 }
 
@@ -244,9 +244,9 @@ void unpack_row(const PackedMatrix& matrix, int64_t row, float* out) {
         case Format::kQ8: {
             for (int64_t b = 0; b < blocks; ++b) {
                 uint16_t d;
-                std::memcpy(&d, panel + blocks * kQ8BlockBytes + b * kScaleBytes + 2 * lane, 2);
+                std::memcpy(&d, panel + q8_scales(b) + 2 * lane, 2);
                 const float scale = half_to_float(d);
-                const uint8_t* from = panel + b * kQ8BlockBytes + 4 * lane;
+                const uint8_t* from = panel + q8_block(b) + 4 * lane;
                 for (int i = 0; i < kBlock; ++i) {
                     out[b * kBlock + i] = scale * static_cast<float>(from[i / 4 * 64 + i % 4] - 128);
                 }
