@@ -30,7 +30,7 @@ stamp() {
 }
 
 pip_install() {
-    "$python" -m pip install --quiet --disable-pip-version-check --no-warn-script-location "$@"
+    "$python" -m pip install -qq --disable-pip-version-check --no-warn-script-location "$@"
 }
 
 make_venv() {

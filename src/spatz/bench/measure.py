@@ -25,7 +25,7 @@ from spatz.errors import ConfigError
 from spatz.weights.load import LoadedModel, load_model
 from spatz.weights.model_files import open_model
 
-__all__ = ["measure"]
+__all__ = ["in_turns", "measure"]
 
 _TTFT_RUNS = 5  # at least: each takes a few milliseconds, and the network stack is noisy
 
@@ -97,19 +97,20 @@ def _sequences(report: Report, ours: Ours, peers: Mapping[str, Peer], tell: Tell
         return lambda runner: runner.decode(depth, report.plan.decode_tokens)
 
     for size in report.plan.prefill:
-        _in_turns(report, f"prefill_{size}", ours, peers, prefill(size), tell)
+        in_turns(report, f"prefill_{size}", ours, peers, prefill(size), tell)
     for depth in report.plan.decode:
-        _in_turns(report, f"decode_{depth}", ours, peers, decode(depth), tell)
+        in_turns(report, f"decode_{depth}", ours, peers, decode(depth), tell)
 
 
-def _in_turns(
+def in_turns(
     report: Report,
     name: str,
-    ours: Ours,
+    ours: Runner,
     peers: Mapping[str, Peer],
     sample: Callable[[Runner], float],
     tell: Tell,
 ) -> None:
+    """One figure of ours and of each peer. A peer warms up by itself."""
     tell(f"{name}: warming up")
     sample(ours)
     own: list[float] = []
