@@ -95,7 +95,12 @@ class Settings:
         group="engine",
         choices=("", "avx512_bf16", "avx512", "avx2", "portable"),
     )
-    kv: str = _option("int8", "Format of the KV cache.", group="engine", choices=("int8", "bf16"))
+    kv: str = _option(
+        "auto",
+        "Format of the KV cache; auto takes bf16 where no weights are quantized, else int8.",
+        group="engine",
+        choices=("auto", "int8", "bf16"),
+    )
     context_length: int = _option(
         0,
         "Longest prompt and answer together, in tokens; 0 takes the model's own.",

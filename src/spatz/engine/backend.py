@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["Backend", "Cache", "Decoder", "Forward", "Result", "TokenSampler", "
 
 class TokenSampler(Protocol):
     def observe_prompt(self, tokens: NDArray[np.int32]) -> None: ...
+    def set_mask(self, mask: NDArray[np.uint32] | None) -> None: ...
 
 
 class SamplerFactory(Protocol):
@@ -99,3 +101,18 @@ class Backend:
     fingerprint: str  # names weights and formats: pages of different fingerprints are never mixed
     mode: str = "exact"  # the attention mode, part of a page's address
     eos_ids: frozenset[int] = field(default_factory=frozenset)
+    padding: int = 0  # rows of logits past the vocabulary, which many models have and none may answer with
+
+    @property
+    def rows(self) -> int:
+        """Logits per token."""
+        return self.vocab + self.padding
+
+    @cached_property
+    def mask(self) -> NDArray[np.uint32] | None:
+        """The tokens that there are, as a sampler's bit set, lowest bit first; None where no row is padding."""
+        if not self.padding:
+            return None
+        bits = np.zeros(-(-self.rows // 32) * 32, np.uint8)
+        bits[: self.vocab] = 1
+        return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)

@@ -172,12 +172,12 @@ class Scheduler:
         if group.prompt_scores is not None and group.scorer is None:
             assert params.prompt_logprobs is not None
             group.scorer = self._backend.sampler(
-                vocab=self._backend.vocab, temperature=0.0, top_logprobs=params.prompt_logprobs
+                vocab=self._backend.rows, temperature=0.0, top_logprobs=params.prompt_logprobs
             )
         if sequence.sampler is not None or group.max_new == 0:
             return
         sequence.sampler = self._backend.sampler(
-            vocab=self._backend.vocab,
+            vocab=self._backend.rows,
             temperature=float(params.temperature),
             top_p=float(params.top_p),
             top_k=min(params.top_k, self._backend.vocab),
@@ -189,6 +189,8 @@ class Scheduler:
             logit_bias={token: float(bias) for token, bias in params.logit_bias.items()} or None,
             top_logprobs=-1 if params.logprobs is None else params.logprobs,
         )
+        if self._backend.mask is not None:
+            sequence.sampler.set_mask(self._backend.mask)
         if params.repetition_penalty != 1.0:
             sequence.sampler.observe_prompt(group.prompt)
 

@@ -105,8 +105,9 @@ def _backend(loaded: LoadedModel, settings: Settings) -> Backend:
         vocab=tokenizer.vocab_size,
         context_length=length,
         page_tokens=_core.PAGE_TOKENS,
-        fingerprint=f"{loaded.card.fingerprint}/{settings.kv}",
+        fingerprint=f"{loaded.card.fingerprint}/{loaded.kv_kind(settings.kv)}",
         eos_ids=loaded.eos_ids,
+        padding=loaded.vocab - tokenizer.vocab_size,
     )
 
 
@@ -121,10 +122,11 @@ def _context_length(loaded: LoadedModel, settings: Settings) -> int:
 
 def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCache:
     try:
-        page = _core.KVCache(loaded.core, 1, settings.kv).page_bytes
+        kind = loaded.kv_kind(settings.kv)
+        page = _core.KVCache(loaded.core, 1, kind).page_bytes
         whole = -(-length // _core.PAGE_TOKENS) * page
         wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, whole)
-        return _core.KVCache(loaded.core, wanted // page, settings.kv)
+        return _core.KVCache(loaded.core, wanted // page, kind)
     except (MemoryError, ValueError) as error:
         advice = "try a smaller --context-length or --kv-memory-mb"
         raise ConfigError(f"the KV cache cannot be had: {error}; {advice}") from None

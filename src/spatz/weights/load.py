@@ -48,6 +48,13 @@ class LoadedModel:
     tokenizer: Tokenizer
     chat_template: str | None  # None: a base model, which knows no turns
     eos_ids: frozenset[int]  # tokens that end an answer
+    vocab: int  # rows of logits: the tokenizer's tokens, and padding in some models
+
+    def kv_kind(self, wanted: str = "auto") -> str:
+        """The format of the KV cache. "auto": as exact as the weights, so bf16 only where nothing is quantized."""
+        if wanted != "auto":
+            return wanted
+        return "bf16" if all(kind == "bf16" or not size for kind, size in self.core.formats.items()) else "int8"
 
 
 def load_model(path: Path, context: _core.Context, *, format: str | None = None) -> LoadedModel:
@@ -72,7 +79,7 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
     finally:
         files.close()
     template = manifest.chat_template or files.chat_template
-    return LoadedModel(card, core, tokenizer, template, _eos_ids(files, tokenizer))
+    return LoadedModel(card, core, tokenizer, template, _eos_ids(files, tokenizer), files.plan.decoder.vocab)
 
 
 def _pack(files: ModelFiles, context: _core.Context, format: str) -> _core.Model:
