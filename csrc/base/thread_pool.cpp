@@ -25,6 +25,14 @@ constexpr auto kIdleSpin = std::chrono::microseconds(60);
 
 }  // namespace
 
+void pause_or_yield(int spins) {
+    if (spins < kBarrierSpins) {
+        relax();
+    } else {
+        sched_yield();
+    }
+}
+
 ThreadPool::ThreadPool(int threads) : threads_(threads) {
     if (threads < 1 || threads > 1024) throw std::invalid_argument("threads must be between 1 and 1024");
     try {
@@ -95,13 +103,7 @@ void ThreadPool::arrive() {
         phase_.store(phase + 1, std::memory_order_release);
         return;
     }
-    for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; ++spin) {
-        if (spin < kBarrierSpins) {
-            relax();
-        } else {
-            sched_yield();
-        }
-    }
+    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) pause_or_yield(spins);
 }
 
 }  // namespace spatz

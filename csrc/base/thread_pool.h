@@ -12,6 +12,10 @@
 
 namespace spatz {
 
+// Called while waiting for another thread's work, with how often it was called: spins at first, then offers the core to
+// others.
+void pause_or_yield(int spins);
+
 class ThreadPool;
 
 // What a function run by the pool sees of its team.
