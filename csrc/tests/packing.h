@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "ops/half.h"
@@ -34,7 +35,8 @@ inline PackedWeights random_weights(Format format, int64_t n, int64_t k, Random&
             const uint16_t scale = float_to_half(0.001f + 0.02f * static_cast<float>(random.uniform()));
             const uint16_t minimum = float_to_half(random.normal(0.1f));
             const int64_t q4 = panel + block * kQ4BlockBytes;
-            const int64_t q8 = panel + block * kQ8BlockBytes;
+            const int64_t q8_pair = panel + block / 2 * (2 * 512 + 2 * 32);  // 512 bytes of weights, 32 of scales
+            const int64_t q8 = q8_pair + block % 2 * 512;
             for (int64_t i = 0; i < kBlock; ++i) {
                 float& value = w.values[static_cast<size_t>(row * k + block * kBlock + i)];
                 const int64_t group = i / 4;  // of four columns
@@ -59,7 +61,7 @@ inline PackedWeights random_weights(Format format, int64_t n, int64_t k, Random&
                 put16(w.bytes, q4 + 4 * 64 + lane * 2, scale);
                 put16(w.bytes, q4 + 4 * 64 + kScaleBytes + lane * 2, minimum);
             } else if (format == Format::kQ8) {
-                put16(w.bytes, panel + k / kBlock * kQ8BlockBytes + block * kScaleBytes + lane * 2, scale);
+                put16(w.bytes, q8_pair + 2 * 512 + block % 2 * 32 + lane * 2, scale);
             }
         }
     }
@@ -114,6 +116,9 @@ constexpr const char* kTypeNames[] = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q
                                       "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"};
 inline const char* type_name(DType dtype) { return kTypeNames[static_cast<int>(dtype)]; }
 
+// As the threshold of quantize: no block has an outlier.
+constexpr float kNoOutlier = std::numeric_limits<float>::infinity();
+
 // A tile with buffers of exactly the size that the layout asks for, so that the sanitizer sees every step outside.
 class OwnedTile {
   public:
@@ -122,6 +127,9 @@ class OwnedTile {
           scales_(static_cast<size_t>(rows * k / kBlock)),
           sums_(scales_.size()),
           offsets_(scales_.size()),
+          refined_(static_cast<size_t>(k / kBlock)),
+          rests_(values_.size()),
+          rest_offsets_(scales_.size()),
           bf16_(values_.size()) {
         tile.rows = rows;
         tile.k = k;
@@ -129,6 +137,9 @@ class OwnedTile {
         tile.scales = scales_.data();
         tile.sums = sums_.data();
         tile.offsets = offsets_.data();
+        tile.refined = refined_.data();
+        tile.rests = rests_.data();
+        tile.rest_offsets = rest_offsets_.data();
         tile.bf16 = bf16_.data();
     }
     Tile tile;
@@ -138,6 +149,9 @@ class OwnedTile {
     std::vector<float> scales_;
     std::vector<float> sums_;
     std::vector<int32_t> offsets_;
+    std::vector<uint8_t> refined_;
+    std::vector<int8_t> rests_;
+    std::vector<int32_t> rest_offsets_;
     std::vector<uint16_t> bf16_;
 };
 

@@ -109,7 +109,7 @@ void attend_pages(const Kernels& kernels, KVKind kind, OwnedRows& owned, History
             mask.last[r] =
                 static_cast<int>(std::clamp<int64_t>(which[r].position + 1 - p * kPageTokens, 0, kPageTokens));
         }
-        kernels.attend(kind, owned.rows, history.page(p), mask);
+        kernels.attend(kind, owned.rows, history.page(p), mask, nullptr);
     }
 }
 

@@ -23,7 +23,7 @@ void fill_tile(const Kernels& kernels, Format format, const float* x, int64_t st
     if (format == Format::kBf16) {
         kernels.to_bf16(x, stride, tile);
     } else {
-        kernels.quantize(x, stride, tile);
+        kernels.quantize(x, stride, kNoOutlier, tile);
     }
 }
 
@@ -173,7 +173,7 @@ TEST_CASE("quantize: tiles hold what the layout says") {
             std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
             const reference::Quantized expected = reference::quantize_int8(x, kBlock);
             OwnedTile owned(rows, k);
-            kernels->quantize(x.data(), k, owned.tile);
+            kernels->quantize(x.data(), k, kNoOutlier, owned.tile);
             for (int64_t r = 0; r < rows; ++r) {
                 for (int64_t b = 0; b < k / kBlock; ++b) {
                     int32_t sum = 0;
@@ -207,7 +207,7 @@ TEST_CASE("quantize: values that are tiny, huge or no numbers leave a consistent
                     x[place] = odd;
                     if (!everywhere) x[(place + 9) % kBlock] = std::isfinite(odd) ? -odd / 3.0f : 1.0f;
                     OwnedTile owned(1, kBlock);
-                    kernels->quantize(x.data(), kBlock, owned.tile);
+                    kernels->quantize(x.data(), kBlock, kNoOutlier, owned.tile);
                     int32_t sum = 0;
                     for (int i = 0; i < kBlock; ++i) {
                         CHECK(owned.tile.values[i] >= -127);

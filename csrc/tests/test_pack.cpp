@@ -141,7 +141,7 @@ TEST_CASE("pack: matrices of odd sizes through every kernel") {
                 if (format == Format::kBf16) {
                     kernels->to_bf16(x.data(), padded, owned.tile);
                 } else {
-                    kernels->quantize(x.data(), padded, owned.tile);
+                    kernels->quantize(x.data(), padded, kNoOutlier, owned.tile);
                 }
                 const int64_t out_stride = packed.matrix.panels() * kPanel;
                 std::vector<float> got(static_cast<size_t>(rows * out_stride));
