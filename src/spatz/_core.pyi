@@ -1,7 +1,7 @@
 """The compiled core: token ids in, token ids and log-probabilities out. It knows no text, no JSON and no HTTP.
 
-Every call that computes releases the GIL. Errors: ValueError for bad arguments (shapes, names, ranges), MemoryError when
-memory cannot be had. Nothing is read past the end of a buffer, whatever the arguments.
+Every call that computes releases the GIL. Errors: ValueError for bad arguments (shapes, names, ranges), MemoryError
+when memory cannot be had. Nothing is read past the end of a buffer, whatever the arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Context:
 
 @final
 class RopeScaling:
-    """How rotary frequencies are stretched. kind: "none", "linear" (divide by factor), "llama3", "factors" (divide by each)."""
+    """How rotary frequencies are stretched. kind: "none", "linear" (divide by factor), "llama3", "factors" (each)."""
 
     def __init__(
         self,
@@ -72,12 +72,12 @@ class ModelConfig:
 class Model:
     """Packed weights and the forward pass.
 
-    Tensor names: "embed" [vocab, hidden], "lm_head" [vocab, hidden] (absent: tied to embed), "final_norm" [hidden], and per
-    layer "layers.I.X" with X of: attn_norm [hidden]; attn_q [heads*head_dim, hidden]; attn_k, attn_v [kv_heads*head_dim,
-    hidden]; attn_out [hidden, heads*head_dim]; attn_q_bias, attn_k_bias, attn_v_bias, attn_out_bias (optional);
-    attn_q_norm, attn_k_norm [head_dim] (optional); attn_post_norm [hidden] (optional: applied to the attention's output
-    before the residual is added); ffn_norm [hidden]; ffn_gate, ffn_up [intermediate, hidden]; ffn_down [hidden,
-    intermediate]; ffn_post_norm [hidden] (optional).
+    Tensor names: "embed" [vocab, hidden], "lm_head" [vocab, hidden] (absent: tied to embed), "final_norm" [hidden], and
+    per layer "layers.I.X" with X of: attn_norm [hidden]; attn_q [heads*head_dim, hidden]; attn_k, attn_v
+    [kv_heads*head_dim, hidden]; attn_out [hidden, heads*head_dim]; attn_q_bias, attn_k_bias, attn_v_bias, attn_out_bias
+    (optional); attn_q_norm, attn_k_norm [head_dim] (optional); attn_post_norm [hidden] (optional: applied to the
+    attention's output before the residual is added); ffn_norm [hidden]; ffn_gate, ffn_up [intermediate, hidden];
+    ffn_down [hidden, intermediate]; ffn_post_norm [hidden] (optional).
     """
 
     def __init__(self, context: Context, config: ModelConfig) -> None: ...
@@ -87,8 +87,8 @@ class Model:
         """Pack one tensor. data: any C-contiguous buffer with exactly the bytes that dtype and shape ask for.
 
         dtype: "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K".
-        shape: [out, in] for matrices (row-major, so the reverse of GGUF's ne), [n] for vectors (norms and biases, any of
-        the float types). format: compute format "q4", "q8" or "bf16"; "" takes the one that belongs to dtype.
+        shape: [out, in] for matrices (row-major, so the reverse of GGUF's ne), [n] for vectors (norms and biases, any
+        of the float types). format: compute format "q4", "q8" or "bf16"; "" takes the one that belongs to dtype.
         add: added to each value of a vector (Gemma's norms in safetensors are stored as w - 1).
         """
     def finish(self) -> None:
@@ -142,10 +142,10 @@ class ForwardResult:
 
 @final
 class KVCache:
-    """Pages of keys and values, addressed by id. Who owns which page is the caller's business (engine, prefix reuse)."""
+    """Pages of keys and values, addressed by id. Who owns which page is the caller's business."""
 
     def __init__(self, model: Model, max_pages: int, kind: str = "int8") -> None:
-        """kind "int8" (a scale per token and head) or "bf16". Address space is reserved, memory is taken when first used."""
+        """kind "int8" (a scale per token and head) or "bf16". Address space is reserved, memory is taken on use."""
     @property
     def page_bytes(self) -> int: ...
     @property
@@ -160,9 +160,9 @@ class KVCache:
 class Sampler:
     """How one sequence picks its next token, with its random state and its token counts.
 
-    Order: log-probabilities are taken from the raw logits; then logit_bias, repetition (over prompt and output), presence
-    and frequency (over output) penalties; then the mask; then temperature (0: the largest), top_k, top_p, min_p. The random number
-    for the i-th token depends on (seed, i) alone.
+    Order: log-probabilities are taken from the raw logits; then logit_bias, repetition (over prompt and output),
+    presence and frequency (over output) penalties; then the mask; then temperature (0: the largest), top_k, top_p,
+    min_p. The random number for the i-th token depends on (seed, i) alone.
     """
 
     def __init__(
@@ -180,15 +180,15 @@ class Sampler:
         logit_bias: Mapping[int, float] | None = None,
         top_logprobs: int = -1,
     ) -> None:
-        """top_logprobs -1: no log-probabilities (logprobs come back as 0 and cost nothing); 0..20: that many alternatives."""
+        """top_logprobs -1: no log-probabilities (they come as 0 and cost nothing); 0..20: that many alternatives."""
     def observe_prompt(self, tokens: NDArray[np.int32]) -> None:
         """Tell the repetition penalty about the prompt. Replaces an earlier prompt."""
     def set_mask(self, mask: NDArray[np.uint32] | None) -> None:
-        """Allowed tokens as a bit set, [ceil(vocab/32)] words, lowest bit first; None allows all. Kept until changed."""
+        """Allowed tokens as a bit set, [ceil(vocab/32)] words, lowest bit first; None: all. Kept until changed."""
     @property
     def generated(self) -> int: ...
     def sample(self, logits: NDArray[np.float32]) -> int:
-        """Pick from one row of logits [vocab] (for tests; forward does the same inside the core) and count the token."""
+        """Pick from one row of logits [vocab] (for tests; forward does the same in the core) and count the token."""
 
 @final
 class Bpe:
