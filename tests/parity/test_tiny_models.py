@@ -9,9 +9,9 @@ The bound for bf16. Rounding to 8 bits of mantissa is an error of 0.11 % root me
 are stored in bf16, so a matrix product sees one such rounding, of its input; independent errors average out over the
 sum, whose relative error stays at 0.11 % however long it is. Some 15 products and roundings lie one after another in
 these models, and sqrt(15) * 0.11 % = 0.43 %, which is what is found (0.36 to 0.74 %). Twice that is allowed, and no
-more than transformers itself is off in bf16. An operator that is wrong, be it a window too long by one, is off by far more:
-the last test shows it. Quantizing random weights costs what it costs, about 2 % in 8 bits and 20 % in 4 (trained ones
-lose less, see the real weights); the bound there only tells a wrong operator from a coarse one.
+more than transformers itself is off in bf16. An operator that is wrong, be it a window too long by one, is off by far
+more: the last test shows it. Quantizing random weights costs what it costs, about 2 % in 8 bits and 20 % in 4 (trained
+ones lose less, see the real weights); the bound there only tells a wrong operator from a coarse one.
 """
 
 from __future__ import annotations
