@@ -33,7 +33,7 @@ class Ours:
     def __init__(self, loaded: LoadedModel, text: TextTokens, most_tokens: int, kv: str = "int8") -> None:
         pages = -(-most_tokens // _core.PAGE_TOKENS)
         self._model = loaded.core
-        self._vocab = loaded.tokenizer.vocab_size
+        self._vocab = loaded.vocab
         self._text = text
         self.cache = _core.KVCache(loaded.core, pages, kv)
         self._pages = np.arange(pages, dtype=np.int32)[np.newaxis]  # [1, pages]
