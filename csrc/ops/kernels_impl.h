@@ -313,24 +313,24 @@ static void rms_norm(const float* x, int64_t stride, int rows, int64_t n, const 
     }
 }
 
-// 2^x for x <= 0 (and up to about 100); exactly 0 below -126. Relative error under 3e-7.
+// 2^x for x up to 100; what is below -100 counts as -100. Relative error under 1e-7 (minimax over -1/2..1/2).
 static inline F exp2_f(F x) {
-    const F n = round_f(max_f(x, set_f(-126.0f)));
-    const F f = sub_f(max_f(x, set_f(-126.0f)), n);
-    F p = set_f(1.5403530e-4f);
-    p = fma_f(p, f, set_f(1.3333558e-3f));
-    p = fma_f(p, f, set_f(9.6181291e-3f));
-    p = fma_f(p, f, set_f(5.5504109e-2f));
-    p = fma_f(p, f, set_f(2.4022651e-1f));
-    p = fma_f(p, f, set_f(6.9314718e-1f));
+    const F bounded = max_f(x, set_f(-100.0f));
+    const F n = round_f(bounded);
+    const F f = sub_f(bounded, n);
+    F p = set_f(1.327647151e-3f);
+    p = fma_f(p, f, set_f(9.675541331e-3f));
+    p = fma_f(p, f, set_f(5.550713275e-2f));
+    p = fma_f(p, f, set_f(2.402211972e-1f));
+    p = fma_f(p, f, set_f(6.931469671e-1f));
     p = fma_f(p, f, set_f(1.0f));
-    return where_less(x, -126.0f, scale_f(p, n), zero_f());
+    return scale_f(p, n);
 }
 
 // 1 / (1 + e^-x)
 static inline F sigmoid_f(F x) {
     constexpr float kLog2E = 1.44269504f;
-    const F power = exp2_f(max_f(min_f(mul_f(x, set_f(-kLog2E)), set_f(100.0f)), set_f(-126.0f)));
+    const F power = exp2_f(min_f(mul_f(x, set_f(-kLog2E)), set_f(100.0f)));
     return div_f(set_f(1.0f), add_f(set_f(1.0f), power));
 }
 
@@ -352,6 +352,10 @@ static void add(float* a, const float* b, int64_t n) {
 }
 
 // ---- attention ----
+
+// A score that is masked, before it is multiplied by a q_scale, which is at least kLeastScale: its weight is 0.
+constexpr float kUnseen = -1e30f;
+constexpr float kLeastScale = 1e-20f;
 
 // Quantizes n (a multiple of 16) values symmetrically to int8; gives the scale.
 static float quantize_vector(const float* x, int n, int8_t* values, int32_t* sum) {
@@ -381,7 +385,8 @@ static void put_query(KVKind kind, const float* q, float scale, const AttentionR
     }
     int8_t values[1024];
     int32_t sum = 0;
-    rows.q_scale[r] = scale * quantize_vector(q, dim, values, &sum);
+    const float q_scale = scale * quantize_vector(q, dim, values, &sum);
+    rows.q_scale[r] = q_scale > kLeastScale ? q_scale : kLeastScale;
     rows.q_offset[r] = -128 * sum;
     for (int i = 0; i < dim; i += 4)
         std::memcpy(rows.q + (static_cast<int64_t>(i / 4) * rows.rows + r) * 4, values + i, 4);
@@ -421,10 +426,11 @@ static inline void fetch_ahead(const uint8_t* from, int64_t bytes) {
     for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
 }
 
-// Scores of `groups` groups of 16 keys, in log2 units. scores: [R][128]; top: lanes of each row's largest.
+// Scores of `groups` groups of 16 keys, to be multiplied by the row's q_scale. scores: [R][128]; top: lanes of each
+// row's largest.
 template <int R>
 static inline void score_int8(const AttentionRows& rows, const uint8_t* page, const uint8_t* next, int groups,
-                              float* scores) {
+                              float* scores, F (&top)[R]) {
     const int dim = rows.head_dim;
     const int64_t ahead = kv_head_bytes(KVKind::kInt8, dim) / (kPageTokens / 16);
     const auto* key_scales = reinterpret_cast<const float*>(page + 2 * static_cast<int64_t>(kPageTokens) * dim);
@@ -455,8 +461,9 @@ static inline void score_int8(const AttentionRows& rows, const uint8_t* page, co
             const F scale = load_f(key_scales + (group + g) * 16);
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) {
-                store_f(scores + r * kPageTokens + (group + g) * 16,
-                        mul_f(mul_f(to_f(dot[g][r]), scale), set_f(rows.q_scale[r])));
+                const F score = mul_f(to_f(dot[g][r]), scale);
+                top[r] = max_f(top[r], score);
+                store_f(scores + r * kPageTokens + (group + g) * 16, score);
             }
         }
     }
@@ -464,7 +471,7 @@ static inline void score_int8(const AttentionRows& rows, const uint8_t* page, co
 
 template <int R>
 static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, const uint8_t* next, int groups,
-                              float* scores) {
+                              float* scores, F (&top)[R]) {
     const int dim = rows.head_dim;
     const int64_t ahead = kv_head_bytes(KVKind::kBf16, dim) / (kPageTokens / 16);
     for (int group = 0; group < groups; ++group) {
@@ -483,93 +490,100 @@ static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, co
         }
         SPATZ_UNROLL
         for (int r = 0; r < R; ++r) {
-            store_f(scores + r * kPageTokens + group * 16, mul_f(dot[r], set_f(rows.q_scale[r])));
+            top[r] = max_f(top[r], dot[r]);
+            store_f(scores + r * kPageTokens + group * 16, dot[r]);
         }
     }
 }
 
-// One row of a page: masks the scores, brings largest and total up to date and turns scores into weights relative to
-// the new largest. Gives the factor by which what was summed before must shrink.
-static inline float softmax_row(float* scores, int groups, int first, int last, float* largest, float* total) {
-    F top = set_f(kMinusInfinity);
-    const bool whole = first <= 0 && last >= groups * 16;
-    for (int g = 0; g < groups; ++g) {
-        F s = load_f(scores + 16 * g);
-        if (!whole) {
-            s = keep_lanes(s, first - 16 * g, last - 16 * g, kMinusInfinity);
-            store_f(scores + 16 * g, s);
-        }
-        top = max_f(top, s);
+// The largest of 128 value scales among slots first..last-1.
+static inline float largest_scale(const float* scales, int first, int last) {
+    F top = zero_f();
+    for (int g = 0; g < kPageTokens / 16; ++g) {
+        top = max_f(top, keep_lanes(load_f(scales + 16 * g), first - 16 * g, last - 16 * g, 0.0f));
     }
-    const float before = *largest;
-    const float page_top = largest_f(top);
-    const float now = page_top > before ? page_top : before;
-    // A row that has seen nothing yet keeps -inf; subtracting 0 then leaves every weight at exactly 0.
-    const float base = now == kMinusInfinity ? 0.0f : now;
-    F sum = zero_f();
-    for (int g = 0; g < groups; ++g) {
-        const F weight = exp2_f(sub_f(load_f(scores + 16 * g), set_f(base)));
-        sum = add_f(sum, weight);
-        store_f(scores + 16 * g, weight);
-    }
-    const float shrink = before == now ? 1.0f : std::exp2(before - base);
-    *total = *total * shrink + sum_f(sum);
-    *largest = now;
-    return shrink;
+    return largest_f(top);
 }
 
-// A row's weights * value scales as integers relative to the largest of them: 7 bits in high, and 7 more in low where
-// they are needed. Seven bits alone would lose the many small weights beside one large one (an attention sink), so the
-// low half is filled if the largest is a good part of all that the row has seen, or if rounding would shift the sum.
-struct SplitWeights {
-    float unit;  // what one step of high is worth
-    bool low_used;
+// One row's place in a page, between its scores and its weights.
+struct RowStep {
+    float base;    // what weights are relative to, log2
+    float shrink;  // by how much what was summed before must shrink
+    float top;     // the page's largest weight
 };
 
+// Masks a row's scores where the page is not wholly visible, and brings the row's largest score up to date.
+static inline RowStep begin_row(float* scores, F top, float q_scale, int groups, int first, int last, float* largest) {
+    if (first > 0 || last < groups * 16) {
+        top = set_f(kUnseen);
+        for (int g = 0; g < groups; ++g) {
+            const F s = keep_lanes(load_f(scores + 16 * g), first - 16 * g, last - 16 * g, kUnseen);
+            store_f(scores + 16 * g, s);
+            top = max_f(top, s);
+        }
+    }
+    const float page_top = largest_f(top) * q_scale;
+    const bool seen = first < last;
+    const float before = *largest;
+    const float now = seen && page_top > before ? page_top : before;
+    *largest = now;
+    // A row that has seen nothing yet keeps -inf; relative to 0 all its weights are 0.
+    const float base = now == kMinusInfinity ? 0.0f : now;
+    return {base, before == now ? 1.0f : std::exp2(before - base), seen ? std::exp2(page_top - base) : 0.0f};
+}
+
+constexpr int8_t kOnes[4] = {1, 1, 1, 1};
 constexpr float kPeak = 0.15f;    // of the row's total, above which the low half is needed
 constexpr float kShift = 0.002f;  // of the row's total: the most that rounding may take or add
 
-static inline SplitWeights split_weights(const float* weights, const float* value_scales, int groups, int first,
-                                         int last, float total, uint8_t* high, uint8_t* low) {
+// Turns a row's scores into weights, adds them to the row's total, and puts weights * value scales down as integers: 7
+// bits in high, and 7 more in low where they are needed. Seven bits alone would lose the many small weights beside one
+// large one (an attention sink), so the low half is filled if the page's largest is a good part of all that the row has
+// seen, or if rounding would shift the sum. Gives whether it was; the row's bytes in low are zero where it was not.
+// unit: what a step of low is worth, 1/128 of a step of high. scale_top: at least the largest of the value scales.
+static inline bool weigh_row(const float* scores, const RowStep& step, float q_scale, const float* value_scales,
+                             float scale_top, int groups, int first, int last, float* total, uint8_t* high,
+                             uint8_t* low, float* unit) {
     const bool whole = first <= 0 && last >= groups * 16;
-    F scaled[kPageTokens / 16];
-    F top = zero_f();
-    F scale_top = zero_f();
+    const float largest = step.top * scale_top;
+    const bool usable = quantizable(largest);
+    const F per_step = set_f(usable ? 127.0f / largest : 0.0f);
+    F steps[kPageTokens / 16];
     F sum = zero_f();
+    F step_sum = zero_f();
     for (int g = 0; g < groups; ++g) {
+        const F weight = exp2_f(fma_f(load_f(scores + 16 * g), set_f(q_scale), set_f(-step.base)));
+        sum = add_f(sum, weight);
         F scale = load_f(value_scales + 16 * g);
+        // What lies in slots that are not in use may be anything.
         if (!whole) scale = keep_lanes(scale, first - 16 * g, last - 16 * g, 0.0f);
-        scaled[g] = mul_f(load_f(weights + 16 * g), scale);
-        top = max_f(top, scaled[g]);
-        scale_top = max_f(scale_top, scale);
-        sum = add_f(sum, scaled[g]);
+        steps[g] = mul_f(mul_f(weight, scale), per_step);
+        step_sum = add_f(step_sum, steps[g]);
     }
-    const float largest = largest_f(top);
-    if (!quantizable(largest)) {
-        for (int g = 0; g < groups; ++g) {
-            store_bytes(high + 16 * g, zero_i());
-            store_bytes(low + 16 * g, zero_i());
-        }
-        return {0.0f, false};
+    for (int g = groups; g < kPageTokens / 16; ++g) steps[g] = zero_f();
+    I counted = zero_i();
+    for (int g = 0; g < kPageTokens / 16; g += 4) {
+        store_64_bytes(high + 16 * g, to_i(steps[g]), to_i(steps[g + 1]), to_i(steps[g + 2]), to_i(steps[g + 3]));
+        counted = dot_u7(counted, load_b(high + 16 * g), kOnes);
     }
-    const float all = total * largest_f(scale_top);
-    const F unit = set_f(127.0f / largest);
-    I count = zero_i();
-    for (int g = 0; g < groups; ++g) {
-        const I q = to_i(mul_f(scaled[g], unit));
-        count = add_i(count, q);
-        store_bytes(high + 16 * g, q);
-        store_bytes(low + 16 * g, zero_i());
+    *total = *total * step.shrink + sum_f(sum);
+    *unit = usable ? largest / (127.0f * 128.0f) : 0.0f;
+    const float all = *total * scale_top;
+    const float shift = std::fabs(sum_f(step_sum) - static_cast<float>(sum_i(counted)));  // in steps
+    if (!usable || (largest <= kPeak * all && shift * largest <= 127.0f * kShift * all)) {
+        std::memset(low, 0, kPageTokens);
+        return false;
     }
-    const float shift = sum_f(sum) - static_cast<float>(sum_i(count)) * (largest / 127.0f);
-    if (largest <= kPeak * all && std::fabs(shift) <= kShift * all) return {largest / 127.0f, false};
-    const F fine = set_f(16256.0f / largest);  // 127 * 128, so that a step of high is worth the same in both cases
-    for (int g = 0; g < groups; ++g) {
-        const I q = to_i(mul_f(scaled[g], fine));
-        store_bytes(high + 16 * g, shift_right_7(q));
-        store_bytes(low + 16 * g, and_i(q, set_i(127)));
+    I q[kPageTokens / 16];
+    for (int g = 0; g < kPageTokens / 16; ++g) q[g] = to_i(mul_f(steps[g], set_f(128.0f)));
+    for (int g = 0; g < kPageTokens / 16; g += 4) {
+        store_64_bytes(high + 16 * g, shift_right_7(q[g]), shift_right_7(q[g + 1]), shift_right_7(q[g + 2]),
+                       shift_right_7(q[g + 3]));
+        const I mask = set_i(127);
+        store_64_bytes(low + 16 * g, and_i(q[g], mask), and_i(q[g + 1], mask), and_i(q[g + 2], mask),
+                       and_i(q[g + 3], mask));
     }
-    return {largest / 127.0f, true};
+    return true;
 }
 
 // out = out * shrink + page's values weighted by the bytes, 16 dimensions at a time.
@@ -597,7 +611,7 @@ static inline void sum_values(const AttentionRows& rows, const uint8_t* values, 
         for (int r = 0; r < R; ++r) {
             float* out = rows.out + static_cast<int64_t>(r) * dim + block;
             // Whole numbers below 2^31, so a row without a low half gets the same with and without the second pass.
-            const F page_sum = mul_f(to_f(add_i(shift_left_7(above[r]), below[r])), set_f(unit[r] * (1.0f / 128.0f)));
+            const F page_sum = mul_f(to_f(add_i(shift_left_7(above[r]), below[r])), set_f(unit[r]));
             store_f(out, fma_f(load_f(out), set_f(shrink[r]), page_sum));
         }
     }
@@ -610,18 +624,29 @@ static void attend_int8(const AttentionRows& rows, const uint8_t* page, const ui
     alignas(64) uint8_t high[R * kPageTokens];
     alignas(64) uint8_t low[R * kPageTokens];
     const int64_t half = static_cast<int64_t>(kPageTokens) * rows.head_dim;
-    score_int8<R>(rows, page, next, groups, scores);
+    F top[R];
+    SPATZ_UNROLL
+    for (int r = 0; r < R; ++r) top[r] = set_f(kUnseen);
+    score_int8<R>(rows, page, next, groups, scores, top);
+    RowStep step[R];
+    SPATZ_UNROLL
+    for (int r = 0; r < R; ++r) {
+        step[r] = begin_row(scores + r * kPageTokens, top[r], rows.q_scale[r], groups, mask.first[r], mask.last[r],
+                            rows.largest + r);
+    }
+    const auto* value_scales = reinterpret_cast<const float*>(page + 2 * half) + kPageTokens;
+    const float page_scale = largest_scale(value_scales, 0, kPageTokens);
     float shrink[R];
     float unit[R];
     bool low_used = false;
-    const auto* value_scales = reinterpret_cast<const float*>(page + 2 * half) + kPageTokens;
     for (int r = 0; r < R; ++r) {
-        float* row = scores + r * kPageTokens;
-        shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
-        const SplitWeights split = split_weights(row, value_scales, groups, mask.first[r], mask.last[r], rows.total[r],
-                                                 high + r * kPageTokens, low + r * kPageTokens);
-        unit[r] = split.unit;
-        low_used |= split.low_used;
+        // Of the slots that this row may see, so that it does not matter what lies in the others.
+        const bool all = mask.first[r] <= 0 && mask.last[r] >= kPageTokens;
+        const float scale_top = all ? page_scale : largest_scale(value_scales, mask.first[r], mask.last[r]);
+        low_used |= weigh_row(scores + r * kPageTokens, step[r], rows.q_scale[r], value_scales, scale_top, groups,
+                              mask.first[r], mask.last[r], rows.total + r, high + r * kPageTokens,
+                              low + r * kPageTokens, unit + r);
+        shrink[r] = step[r].shrink;
     }
     if (low_used) {
         sum_values<R, true>(rows, page + half, groups, high, low, shrink, unit);
@@ -637,11 +662,23 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const ui
     alignas(64) uint16_t weights[R * kPageTokens];
     const int dim = rows.head_dim;
     const int64_t half = static_cast<int64_t>(kPageTokens) * dim;
-    score_bf16<R>(rows, page, next, groups, scores);
+    F top[R];
+    SPATZ_UNROLL
+    for (int r = 0; r < R; ++r) top[r] = set_f(kUnseen);
+    score_bf16<R>(rows, page, next, groups, scores, top);
     float shrink[R];
     for (int r = 0; r < R; ++r) {
         float* row = scores + r * kPageTokens;
-        shrink[r] = softmax_row(row, groups, mask.first[r], mask.last[r], rows.largest + r, rows.total + r);
+        const RowStep step =
+            begin_row(row, top[r], rows.q_scale[r], groups, mask.first[r], mask.last[r], rows.largest + r);
+        F total = zero_f();
+        for (int g = 0; g < groups; ++g) {
+            const F weight = exp2_f(fma_f(load_f(row + 16 * g), set_f(rows.q_scale[r]), set_f(-step.base)));
+            total = add_f(total, weight);
+            store_f(row + 16 * g, weight);
+        }
+        rows.total[r] = rows.total[r] * step.shrink + sum_f(total);
+        shrink[r] = step.shrink;
         for (int i = 0; i < groups * 16; ++i) weights[r * kPageTokens + i] = float_to_bf16(row[i]);
     }
     for (int block = 0; block < dim; block += 16) {

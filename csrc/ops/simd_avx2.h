@@ -70,16 +70,11 @@ inline F round_f(F x) {
     return {_mm256_round_ps(x.a, kNearest), _mm256_round_ps(x.b, kNearest)};
 }
 inline __m256 scale_half(__m256 x, __m256 n) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+    const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
 }
-// x * 2^n for integral n in a float vector; x near 1 and n above -126.
+// x * 2^n for integral n in a float vector; x near 1, n within -126..127.
 inline F scale_f(F x, F n) { return {scale_half(x.a, n.a), scale_half(x.b, n.b)}; }
-// b where x < bound, else a.
-inline F where_less(F x, float bound, F a, F b) {
-    const __m256 limit = _mm256_set1_ps(bound);
-    return {_mm256_blendv_ps(a.a, b.a, _mm256_cmp_ps(x.a, limit, _CMP_LT_OQ)),
-            _mm256_blendv_ps(a.b, b.b, _mm256_cmp_ps(x.b, limit, _CMP_LT_OQ))};
-}
 
 inline I zero_i() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 inline I set_i(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
@@ -104,6 +99,15 @@ inline void store_bytes(void* p, I x) {
     const __m256i b = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(x.b, low), gather);
     _mm_storeu_si128(static_cast<__m128i*>(p),
                      _mm_unpacklo_epi64(_mm256_castsi256_si128(a), _mm256_castsi256_si128(b)));
+}
+
+// The low bytes of four times 16 lanes, which hold 0..127: 64 bytes.
+inline void store_64_bytes(void* p, I a, I b, I c, I d) {
+    auto* out = static_cast<uint8_t*>(p);
+    store_bytes(out, a);
+    store_bytes(out + 16, b);
+    store_bytes(out + 32, c);
+    store_bytes(out + 48, d);
 }
 
 inline B load_b(const void* p) {

@@ -48,10 +48,6 @@ inline F keep_lanes(F a, int first, int last, float other) {
 inline F round_f(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 // a * 2^n for integral n in a float vector.
 inline F scale_f(F a, F n) { return _mm512_scalef_ps(a, n); }
-// b where x < bound, else a.
-inline F where_less(F x, float bound, F a, F b) {
-    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, set_f(bound), _CMP_LT_OQ), a, b);
-}
 
 inline I zero_i() { return _mm512_setzero_si512(); }
 inline I set_i(int32_t x) { return _mm512_set1_epi32(x); }
@@ -64,6 +60,13 @@ inline I to_i(F a) { return _mm512_cvtps_epi32(a); }  // nearest even
 inline int32_t sum_i(I a) { return _mm512_reduce_add_epi32(a); }
 // The low byte of each lane.
 inline void store_bytes(void* p, I a) { _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a)); }
+
+// The low bytes of four times 16 lanes, which hold 0..127: 64 bytes.
+inline void store_64_bytes(void* p, I a, I b, I c, I d) {
+    const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const I packed = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, packed));
+}
 
 inline B load_b(const void* p) { return _mm512_loadu_si512(p); }
 inline B low_nibbles(B a) { return _mm512_and_si512(a, _mm512_set1_epi8(0x0f)); }

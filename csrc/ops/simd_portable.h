@@ -93,7 +93,7 @@ inline F keep_lanes(const F& a, int first, int last, float other) {
 inline F round_f(const F& a) {
     return make_f([&](int i) { return std::nearbyintf(a.v[i]); });
 }
-// a * 2^n for integral n in a float vector; a near 1 and n above -126.
+// a * 2^n for integral n in a float vector; a near 1, n within -126..127.
 inline F scale_f(const F& a, const F& n) {
     return make_f([&](int i) {
         uint32_t bits;
@@ -103,10 +103,6 @@ inline F scale_f(const F& a, const F& n) {
         std::memcpy(&out, &bits, 4);
         return out;
     });
-}
-// b where x < bound, else a.
-inline F where_less(const F& x, float bound, const F& a, const F& b) {
-    return make_f([&](int i) { return x.v[i] < bound ? b.v[i] : a.v[i]; });
 }
 
 inline I zero_i() {
@@ -142,6 +138,15 @@ inline int32_t sum_i(const I& a) {
 inline void store_bytes(void* p, const I& a) {
     auto* out = static_cast<uint8_t*>(p);
     for (int i = 0; i < kLanes; ++i) out[i] = static_cast<uint8_t>(a.v[i]);
+}
+
+// The low bytes of four times 16 lanes, which hold 0..127: 64 bytes.
+inline void store_64_bytes(void* p, const I& a, const I& b, const I& c, const I& d) {
+    auto* out = static_cast<uint8_t*>(p);
+    store_bytes(out, a);
+    store_bytes(out + 16, b);
+    store_bytes(out + 32, c);
+    store_bytes(out + 48, d);
 }
 
 inline B load_b(const void* p) {
