@@ -17,6 +17,7 @@ from spatz.errors import ConfigError, SpatzError
 __all__ = ["Peer", "parse_sample", "peers_of"]
 
 _LIMIT_SECONDS = 3600
+_LONG_PROMPT = 4096
 _QUANTIZATION = re.compile(r"(?<![A-Za-z0-9])(I?Q\d+(?:_[A-Z0-9]+)*|BF16|F16|F32)(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -30,7 +31,9 @@ class Peer:
         self.build = ""  # what it says of itself, once it has run
 
     def prefill(self, tokens: int) -> float:
-        return self._run("-p", str(tokens), "-n", "0", expected=(tokens, 0, 0))
+        # Its warming up is the whole prompt once more, which takes minutes for a long one and changes nothing then.
+        warmth = ("--no-warmup",) if tokens >= _LONG_PROMPT else ()
+        return self._run("-p", str(tokens), "-n", "0", *warmth, expected=(tokens, 0, 0))
 
     def decode(self, depth: int, tokens: int) -> float:
         return self._run("-p", "0", "-n", str(tokens), "-d", str(depth), expected=(0, tokens, depth))
