@@ -115,6 +115,13 @@ class Settings:
         least=0,
         most=1 << 24,
     )
+    kv_kept_mb: int = _option(
+        0,
+        "Memory that the KV cache keeps for later requests that begin alike; 0 takes 200, or one full context.",
+        group="engine",
+        least=0,
+        most=1 << 24,
+    )
     max_batch: int = _option(32, "Sequences that are computed at once.", group="engine", least=1, most=4096)
     max_queue: int = _option(
         256, "Requests that may wait; one more is answered 429.", group="engine", least=1, most=1_000_000

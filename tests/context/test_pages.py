@@ -69,6 +69,26 @@ def test_dropping_idle_pages_evicts_all_of_them() -> None:
     pool.check()
 
 
+def test_only_so_many_pages_stay_for_their_content() -> None:
+    pool = PagePool(6, most_taken=3)
+    evicted: list[int] = []
+    discarded: list[int] = []
+    pool.on_evict, pool.on_discard = evicted.append, discarded.append
+    assert [pool.allocate() for _ in range(5)] == [0, 1, 2, 3, 4]  # what is in use may be more
+    for page in range(4):
+        pool.keep(page)
+        pool.release(page)
+    assert evicted == discarded == [0, 1]  # the two longest unused
+    assert (pool.used, pool.idle) == (1, 2)
+    pool.release(4)  # not kept: free, and its memory is taken again first
+    assert pool.allocate() == 4
+    assert pool.allocate() == 2 and evicted == [0, 1, 2]  # an idle page goes before more memory is taken
+    assert discarded == [0, 1]
+    assert pool.allocate() == 3
+    assert pool.allocate() == 5  # nothing is idle: those that were given back come last
+    pool.check()
+
+
 def test_misuse_is_refused() -> None:
     pool = PagePool(2)
     with pytest.raises(ValueError, match="no references"):

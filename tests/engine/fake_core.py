@@ -70,6 +70,11 @@ class FakeCache:
         self.copies += 1
         self.data[target] = self.data[source]
 
+    def release(self, page: int) -> None:
+        if not 0 <= page < self.max_pages:
+            raise ValueError("no such page")
+        self.data[page] = -1
+
     def view(self, page: int) -> NDArray[np.uint8]:
         if not 0 <= page < self.max_pages:
             raise ValueError("no such page")

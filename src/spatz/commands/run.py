@@ -93,6 +93,7 @@ def run(
             report = {
                 "model": model.name,
                 "system_fingerprint": model.fingerprint,
+                "core": dict(model.core),
                 "text": result.text,
                 "finish_reason": result.finish_reason.value,
                 "usage": {

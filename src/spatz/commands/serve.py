@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+
 import typer
 
 from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
 
 __all__ = ["serve"]
+
+logger = logging.getLogger("spatz.serve")
 
 
 @configured()
@@ -26,7 +31,20 @@ def serve(settings: Settings, context: typer.Context) -> None:
         from spatz.server.local import local_model
 
         path = fetched(settings)
+        # Two threads of Python share the work: the one that steps the model, mostly in the core without the GIL, and
+        # the event loop, which may hold the GIL for long. The former needs it for 0.1 ms between steps of 2 ms, and would
+        # wait for it for up to 5 ms, Python's default, each time that the latter is busy.
+        sys.setswitchinterval(0.0005)
         with local_model(settings, path) as model:
+            logger.info(
+                "%s (%s) from %s, on %s threads, %s, KV in %s",
+                model.name,
+                model.format,
+                path,
+                model.core["threads"],
+                model.core["isa"],
+                model.core["kv"],
+            )
             app = create_app(model, settings)
             port = listener.getsockname()[1]
             caught = serve_app(app, settings, listener, lambda: print(greeting(settings, model.name, port), flush=True))

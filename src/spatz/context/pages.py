@@ -3,6 +3,9 @@
 Sits between the scheduler, which allocates, shares and releases pages, and the prefix cache, which marks pages as worth
 keeping. A page is in exactly one of three states: used (references > 0), idle (kept for its content, no references,
 oldest first) or free. It knows page ids only: neither what is in a page nor where its memory lies.
+
+Kept pages are never many: beyond `most_taken` used and idle pages together, the longest unused ones are given up, so
+that a server that has seen a burst does not hold its memory for ever. What is in use may go beyond that, up to `total`.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ __all__ = ["PagePool"]
 class PagePool:
     """Page ids 0..total-1. Not thread-safe: the engine's step thread owns it."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, most_taken: int | None = None) -> None:
+        """most_taken: used and idle pages above which none stays idle; None sets no bound below total."""
         if total < 1:
             raise ValueError(f"a page pool needs at least one page, not {total}")
         self.total = total
-        self.on_evict: Callable[[int], None] | None = None
+        self.most_taken = total if most_taken is None else most_taken
+        self.on_evict: Callable[[int], None] | None = None  # its content is no longer kept
+        self.on_discard: Callable[[int], None] | None = None  # nor is its memory needed for now
         self._references = [0] * total
         # Last in, first out, lowest ids first: pages whose memory the system has already given are taken again first.
         self._free = list(range(total - 1, -1, -1))
@@ -46,13 +52,12 @@ class PagePool:
 
     def allocate(self) -> int | None:
         """A page with one reference, evicting the longest unused kept page if need be. None if all are in use."""
-        if self._free:
+        if self._idle and self._taken >= self.most_taken:
+            page = self._evict()
+        elif self._free:
             page = self._free.pop()
         elif self._idle:
-            page, _ = self._idle.popitem(last=False)
-            self._kept[page] = 0
-            if self.on_evict is not None:
-                self.on_evict(page)
+            page = self._evict()
         else:
             return None
         self._references[page] = 1
@@ -78,6 +83,11 @@ class PagePool:
                 self._idle[page] = None
             else:
                 self._free.append(page)
+            while self._idle and self._taken > self.most_taken:
+                oldest = self._evict()
+                self._free.insert(0, oldest)  # taken again last: its memory has to be given anew
+                if self.on_discard is not None:
+                    self.on_discard(oldest)
 
     def keep(self, page: int) -> None:
         """Keep the page's content when its last reference goes."""
@@ -87,14 +97,22 @@ class PagePool:
 
     def drop_idle(self) -> list[int]:
         """Evict every idle page; the ids that became free."""
-        dropped = list(self._idle)
-        for page in dropped:
-            self._kept[page] = 0
-            if self.on_evict is not None:
-                self.on_evict(page)
-        self._idle.clear()
+        dropped = [self._evict() for _ in range(len(self._idle))]
         self._free.extend(reversed(dropped))
         return dropped
+
+    @property
+    def _taken(self) -> int:
+        """Pages that are used or idle."""
+        return self.total - len(self._free)
+
+    def _evict(self) -> int:
+        """The longest unused kept page, which the caller takes or frees."""
+        page, _ = self._idle.popitem(last=False)
+        self._kept[page] = 0
+        if self.on_evict is not None:
+            self.on_evict(page)
+        return page
 
     def check(self) -> None:
         """Raise RuntimeError unless every page is in exactly one state."""

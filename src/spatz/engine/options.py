@@ -15,6 +15,7 @@ class EngineOptions:
     busy_chunk_tokens: int = 256  # ... while one is: how long a running answer can be held up for a prompt
     scored_chunk_tokens: int = 128  # ... of one prompt whose own log-probabilities are wanted: a row of logits for each
     prefix_reuse: bool = True
+    kept_pages: int | None = None  # pages, used ones included, beyond which none is kept for reuse; None: no such bound
 
     def __post_init__(self) -> None:
         for name in ("max_running", "max_waiting", "chunk_tokens", "busy_chunk_tokens", "scored_chunk_tokens"):

@@ -49,7 +49,8 @@ class Scheduler:
         self._options = options
         self._page_tokens = backend.page_tokens
         self._root = root(backend.fingerprint, backend.mode)
-        self.pool = PagePool(backend.cache.max_pages)
+        self.pool = PagePool(backend.cache.max_pages, options.kept_pages)
+        self.pool.on_discard = backend.cache.release
         self.prefix = PrefixCache(self.pool, backend.cache, tiers)
         self.running: list[Sequence] = []  # in order of arrival, as is `waiting`
         self.waiting: list[Sequence] = []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,18 +27,22 @@ from spatz.weights.load import LoadedModel, load_model
 __all__ = ["LocalModel", "local_model"]
 
 LEAST_KV_BYTES = 1024 << 20
+LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with which the process stays below 450 MB
 
 
 class LocalModel:
     """ServedModel over an engine in this process. Any thread may tokenize; submit belongs to an event loop."""
 
-    def __init__(self, loaded: LoadedModel, engine: Engine) -> None:
+    def __init__(self, loaded: LoadedModel, engine: Engine, core: Mapping[str, str | int]) -> None:
         self._loaded = loaded
+        self.core = core
+        """How it is computed: "isa", "threads" and "kv"."""
         self._template = _template(loaded)
         self.engine = engine
         self.name = loaded.card.name
         self.created = loaded.card.created
         self.fingerprint = loaded.card.fingerprint
+        self.format = loaded.card.format
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         return build_chat(messages, self._template, self._loaded.tokenizer).tokens
@@ -82,30 +86,32 @@ def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
     except ValueError as error:
         raise ConfigError(f"the core cannot start: {error}") from None
     loaded = load_model(path, context, format=settings.format or None)
-    engine = Engine(
-        _backend(loaded, settings),
-        EngineOptions(max_running=settings.max_batch, max_waiting=settings.max_queue),
+    kind = loaded.kv_kind(settings.kv)
+    length = _context_length(loaded, settings)
+    cache = _cache(loaded, settings, kind, length)
+    options = EngineOptions(
+        max_running=settings.max_batch, max_waiting=settings.max_queue, kept_pages=_kept_pages(cache, settings, length)
     )
+    engine = Engine(_backend(loaded, cache, kind, length), options)
     engine.start()
     try:
-        yield LocalModel(loaded, engine)
+        yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind})
     finally:
         engine.stop()
 
 
-def _backend(loaded: LoadedModel, settings: Settings) -> Backend:
-    length = _context_length(loaded, settings)
+def _backend(loaded: LoadedModel, cache: _core.KVCache, kind: str, length: int) -> Backend:
     tokenizer = loaded.tokenizer
     return Backend(
         forward=loaded.core.forward,
-        cache=_cache(loaded, settings, length),
+        cache=cache,
         sampler=_core.Sampler,
         decoder=tokenizer.stream_decoder,
         vocabulary=tokenizer,
         vocab=tokenizer.vocab_size,
         context_length=length,
         page_tokens=_core.PAGE_TOKENS,
-        fingerprint=f"{loaded.card.fingerprint}/{loaded.kv_kind(settings.kv)}",
+        fingerprint=f"{loaded.card.fingerprint}/{kind}",
         eos_ids=loaded.eos_ids,
         padding=loaded.vocab - tokenizer.vocab_size,
     )
@@ -120,13 +126,21 @@ def _context_length(loaded: LoadedModel, settings: Settings) -> int:
     return settings.context_length or own
 
 
-def _cache(loaded: LoadedModel, settings: Settings, length: int) -> _core.KVCache:
+def _cache(loaded: LoadedModel, settings: Settings, kind: str, length: int) -> _core.KVCache:
     try:
-        kind = loaded.kv_kind(settings.kv)
         page = _core.KVCache(loaded.core, 1, kind).page_bytes
-        whole = -(-length // _core.PAGE_TOKENS) * page
-        wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, whole)
+        wanted = settings.kv_memory_mb << 20 or max(LEAST_KV_BYTES, _pages(length) * page)
         return _core.KVCache(loaded.core, wanted // page, kind)
     except (MemoryError, ValueError) as error:
         advice = "try a smaller --context-length or --kv-memory-mb"
         raise ConfigError(f"the KV cache cannot be had: {error}; {advice}") from None
+
+
+def _kept_pages(cache: _core.KVCache, settings: Settings, length: int) -> int:
+    wanted = settings.kv_kept_mb << 20
+    return wanted // cache.page_bytes if wanted else max(LEAST_KEPT_BYTES // cache.page_bytes, _pages(length))
+
+
+def _pages(length: int) -> int:
+    """That so many tokens take."""
+    return -(-length // _core.PAGE_TOKENS)
