@@ -32,8 +32,8 @@ def serve(settings: Settings, context: typer.Context) -> None:
 
         path = fetched(settings)
         # Two threads of Python share the work: the one that steps the model, mostly in the core without the GIL, and
-        # the event loop, which may hold the GIL for long. The former needs it for 0.1 ms between steps of 2 ms, and would
-        # wait for it for up to 5 ms, Python's default, each time that the latter is busy.
+        # the event loop, which may hold the GIL for long. The step thread needs it for 0.1 ms between steps of 2 ms,
+        # and would wait up to 5 ms for it, Python's default, each time that the loop is busy.
         sys.setswitchinterval(0.0005)
         with local_model(settings, path) as model:
             logger.info(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +71,13 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
     try:
         manifest = read_manifest(files.path)
         fingerprint = _fingerprint(files, format)
-        tokenizer = files.tokenizer()
-        if tokenizer.vocab_size > files.plan.decoder.vocab:
-            rows = files.plan.decoder.vocab
+        with ThreadPoolExecutor(1) as helper:  # packing holds no GIL, so the tokenizer is made meanwhile
+            making = helper.submit(files.tokenizer)
+            core = _pack(files, context, format or "")
+            tokenizer = making.result()
+        rows = files.plan.decoder.vocab
+        if tokenizer.vocab_size > rows:
             raise WeightsError(f"{files.path.name}: the tokenizer has {tokenizer.vocab_size} tokens, the model {rows}")
-        core = _pack(files, context, format or "")
         card = _card(files, manifest, core, fingerprint)
     finally:
         files.close()
