@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -88,7 +89,11 @@ struct Bench {
         matrix("embed", "Q8_0", config.vocab, config.hidden);
         ones("final_norm");
         weights.finish();
-        for (size_t i = 0; i < pages.size(); ++i) pages[i] = static_cast<int32_t>(i);
+        for (size_t i = 0; i < pages.size(); ++i) {
+            pages[i] = static_cast<int32_t>(i);
+            // Memory that was never written is one page of zeros to the system, and is read from the cache.
+            std::memset(cache.page(pages[i]), 0x3c, static_cast<size_t>(cache.page_bytes()));
+        }
     }
 
     // `count` sequences with `each` new tokens at position `depth`, logits for the last of each.

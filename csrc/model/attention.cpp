@@ -35,22 +35,38 @@ void Attention::clear(const AttentionRows& rows) {
     std::fill_n(rows.total, rows.rows, 0.0f);
 }
 
-void Attention::run_split(const AttentionSpan& span, int64_t layer, int64_t split, const AttentionRows& rows) const {
-    clear(rows);
-    const int64_t seen_first = first_visible(position(span, 0), layer);
-    const int64_t seen_last = position(span, span.rows - 1) + 1;
+PageMask Attention::mask(const AttentionSpan& span, int64_t layer, int64_t page) const {
+    const int64_t base = page * kPageTokens;
+    PageMask mask;
+    for (int r = 0; r < span.rows; ++r) {
+        const int64_t at = position(span, r);
+        mask.first[r] = static_cast<int>(std::clamp<int64_t>(first_visible(at, layer) - base, 0, kPageTokens));
+        mask.last[r] = static_cast<int>(std::clamp<int64_t>(at + 1 - base, 0, kPageTokens));
+    }
+    return mask;
+}
+
+void Attention::run_split(std::span<const AttentionSpan> spans, int64_t layer, int64_t split,
+                          std::span<const AttentionRows> rows) const {
+    for (const AttentionRows& each : rows) clear(each);
+    const int64_t seen_first = first_visible(position(spans.front(), 0), layer);
+    const int64_t seen_last = position(spans.back(), spans.back().rows - 1) + 1;
     const int64_t first = std::max(split * kSplitPages, seen_first / kPageTokens);
     const int64_t last = std::min((split + 1) * kSplitPages, ceil_div(seen_last, kPageTokens));
-    PageMask mask;
+    const auto place = [&](int64_t page, size_t i) {
+        return cache_.head(batch_.page(spans[i].sequence, page), layer, spans[i].kv_head);
+    };
     for (int64_t page = first; page < last; ++page) {
-        const int64_t base = page * kPageTokens;
-        for (int r = 0; r < span.rows; ++r) {
-            const int64_t at = position(span, r);
-            mask.first[r] = static_cast<int>(std::clamp<int64_t>(first_visible(at, layer) - base, 0, kPageTokens));
-            mask.last[r] = static_cast<int>(std::clamp<int64_t>(at + 1 - base, 0, kPageTokens));
+        for (size_t i = 0; i < spans.size(); ++i) {
+            const uint8_t* here = place(page, i);
+            const uint8_t* next = nullptr;
+            if (i + 1 < spans.size()) {
+                next = place(page, i + 1);
+            } else if (page + 1 < last) {
+                next = place(page + 1, 0);
+            }
+            kernels_.attend(cache_.kind(), rows[i], here, mask(spans[i], layer, page), next == here ? nullptr : next);
         }
-        const auto head = [&](int64_t i) { return cache_.head(batch_.page(span.sequence, i), layer, span.kv_head); };
-        kernels_.attend(cache_.kind(), rows, head(page), mask, page + 1 < last ? head(page + 1) : nullptr);
     }
 }
 

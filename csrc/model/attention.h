@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 
 #include "model/batch.h"
 #include "model/kv.h"
@@ -34,13 +36,17 @@ class Attention {
     std::pair<int64_t, int64_t> splits(const AttentionSpan& span, int64_t layer) const;
     // Fills in the span's queries. q: [T, stride], head h of a token at h * head_dim, already rotated.
     void put_queries(const AttentionSpan& span, const float* q, int64_t stride, const AttentionRows& rows) const;
-    // Sums one split into rows' state, which is cleared first.
-    void run_split(const AttentionSpan& span, int64_t layer, int64_t split, const AttentionRows& rows) const;
+    // Sums one split into the rows' states, which are cleared first. spans: of the same tokens, several KV heads (whose
+    // keys and values lie side by side in a page, so that memory is read in long runs) or several rows of one (which
+    // then share what has come into the core's cache); in ascending order.
+    void run_split(std::span<const AttentionSpan> spans, int64_t layer, int64_t split,
+                   std::span<const AttentionRows> rows) const;
     static void clear(const AttentionRows& rows);
     // Divides by the total and writes row i to out + (token of i - span.first_token) * stride + head * head_dim.
     void finish(const AttentionSpan& span, const AttentionRows& rows, float* out, int64_t stride) const;
 
   private:
+    PageMask mask(const AttentionSpan& span, int64_t layer, int64_t page) const;
     int64_t position(const AttentionSpan& span, int row) const {
         return batch_.position(span.first_token + (span.first_row + row) / config_.group());
     }

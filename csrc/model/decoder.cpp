@@ -165,18 +165,40 @@ struct Decoder::Step {
 
     void attend_tile(int64_t layer, int64_t tile_index, ThreadScratch& own) {
         const int64_t first = first_row(tile_index);
+        std::vector<AttentionSpan>& same = own.spans;  // of one KV head and the same tokens
+        same.clear();
         for_spans(first, row_count(tile_index), [&](const AttentionSpan& span) {
-            const AttentionRows part = own.attention.rows(1, span.rows);
-            const AttentionRows whole = own.attention.rows(0, span.rows);
-            attention.put_queries(span, d.q_.data(), w.query, part);
-            Attention::clear(whole);
-            const auto [begin, end] = attention.splits(span, layer);
-            for (int64_t split = begin; split < end; ++split) {
-                attention.run_split(span, layer, split, part);
-                kernels.merge(whole, part);
-            }
-            attention.finish(span, whole, own.rows.data() + (span.first_token - first) * w.query, w.query);
+            if (!same.empty() && span.first_row == 0) attend_spans(layer, same, own, first);
+            same.push_back(span);
         });
+        attend_spans(layer, same, own, first);
+    }
+
+    // Attention of spans of one KV head and the same tokens, all their splits, into own.rows; clears spans.
+    void attend_spans(int64_t layer, std::vector<AttentionSpan>& same, ThreadScratch& own, int64_t first_token) {
+        own.parts.clear();
+        const auto count = static_cast<int64_t>(same.size());
+        for (int64_t i = 0; i < count; ++i) {
+            const AttentionSpan& span = same[static_cast<size_t>(i)];
+            own.parts.push_back(own.attention.rows(i, span.rows));
+            attention.put_queries(span, d.q_.data(), w.query, own.parts.back());
+            Attention::clear(own.attention.rows(count + i, span.rows));
+        }
+        const int64_t begin = attention.splits(same.front(), layer).first;
+        const int64_t end = attention.splits(same.back(), layer).second;
+        for (int64_t split = begin; split < end; ++split) {
+            attention.run_split(same, layer, split, own.parts);
+            for (int64_t i = 0; i < count; ++i) {
+                const AttentionRows& part = own.parts[static_cast<size_t>(i)];
+                kernels.merge(own.attention.rows(count + i, part.rows), part);
+            }
+        }
+        for (int64_t i = 0; i < count; ++i) {
+            const AttentionSpan& span = same[static_cast<size_t>(i)];
+            attention.finish(span, own.attention.rows(count + i, span.rows),
+                             own.rows.data() + (span.first_token - first_token) * w.query, w.query);
+        }
+        same.clear();
     }
 
     // x += post_norm(m . tile + bias), with or without a post-norm.
@@ -339,67 +361,94 @@ struct Decoder::Step {
         });
     }
 
-    // One split of one span: a task, with a place for its state.
+    // How the attention of layers with one window is cut into tasks: one split of one span, or of the spans of all KV
+    // heads of the same tokens.
     struct SplitTask {
-        AttentionSpan span;
+        size_t first_span;
+        size_t spans;
         int64_t split;
+        int64_t part;    // state of the first span
+        int64_t stride;  // to the state of the next
+    };
+    struct AttentionPlan {
+        int64_t window;
+        std::vector<SplitTask> tasks;
+        std::vector<int64_t> first_part;  // [spans + 1] states of each span, in order of its splits
     };
     std::vector<AttentionSpan> spans{};
-    std::vector<std::vector<SplitTask>> split_tasks{};  // per distinct window
-    std::vector<std::vector<int64_t>> first_task{};     // per distinct window: [spans + 1]
-    std::vector<size_t> tasks_of_layer{};               // index into the two above
+    std::vector<AttentionPlan> plans{};
+    std::vector<size_t> plan_of_layer{};
 
     void plan_attention() {
         for_spans(0, batch.size(), [&](const AttentionSpan& span) { spans.push_back(span); });
-        std::vector<int64_t> windows;
         for (int64_t layer = 0; layer < c.layers; ++layer) {
             const int64_t window = c.window[static_cast<size_t>(layer)];
-            const auto known = std::find(windows.begin(), windows.end(), window);
-            tasks_of_layer.push_back(static_cast<size_t>(known - windows.begin()));
-            if (known != windows.end()) continue;
-            windows.push_back(window);
-            split_tasks.emplace_back();
-            first_task.emplace_back();
-            for (const AttentionSpan& span : spans) {
-                first_task.back().push_back(static_cast<int64_t>(split_tasks.back().size()));
-                const auto [begin, end] = attention.splits(span, layer);
-                for (int64_t split = begin; split < end; ++split) split_tasks.back().push_back({span, split});
-            }
-            first_task.back().push_back(static_cast<int64_t>(split_tasks.back().size()));
+            const auto known =
+                std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p.window == window; });
+            plan_of_layer.push_back(static_cast<size_t>(known - plans.begin()));
+            if (known == plans.end()) plans.push_back(plan_layer(layer));
         }
-        size_t most = 0;
-        for (const auto& tasks : split_tasks) most = std::max(most, tasks.size());
-        const auto wanted_parts = static_cast<int64_t>(most);
-        if (d.parts_.count() < wanted_parts) d.parts_ = AttentionBuffer(wanted_parts, tile_rows, c.head_dim);
+        int64_t most = 0;
+        for (const AttentionPlan& plan : plans) most = std::max(most, plan.first_part.back());
+        if (d.parts_.count() < most) d.parts_ = AttentionBuffer(most, tile_rows, c.head_dim);
+    }
+
+    AttentionPlan plan_layer(int64_t layer) const {
+        AttentionPlan plan{c.window[static_cast<size_t>(layer)], {}, {0}};
+        for (const AttentionSpan& span : spans) {
+            const auto [begin, end] = attention.splits(span, layer);
+            plan.first_part.push_back(plan.first_part.back() + end - begin);
+        }
+        // All heads together read memory best; each on its own makes more tasks, where there would be too few.
+        constexpr int64_t kTasksPerThread = 4;
+        const bool together = plan.first_part.back() / c.kv_heads >= kTasksPerThread * d.pool_.threads();
+        for (size_t i = 0; i < spans.size();) {
+            // for_spans gives the heads of the same tokens one after another if each has one span.
+            const bool whole = spans[i].first_row == 0 && i + static_cast<size_t>(c.kv_heads) <= spans.size() &&
+                               (c.kv_heads == 1 || spans[i + 1].kv_head == spans[i].kv_head + 1) &&
+                               spans[i].kv_head == 0;
+            const size_t count = together && whole ? static_cast<size_t>(c.kv_heads) : 1;
+            const auto [begin, end] = attention.splits(spans[i], layer);
+            for (int64_t split = begin; split < end; ++split) {
+                plan.tasks.push_back({i, count, split, plan.first_part[i] + split - begin, end - begin});
+            }
+            i += count;
+        }
+        return plan;
     }
 
     void attend_all(Team& team, int64_t layer) {
-        const std::vector<SplitTask>& tasks = split_tasks[tasks_of_layer[static_cast<size_t>(layer)]];
-        team.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
-            const SplitTask& task = tasks[static_cast<size_t>(i)];
-            const AttentionRows part = d.parts_.rows(i, task.span.rows);
-            attention.put_queries(task.span, d.q_.data(), w.query, part);
-            attention.run_split(task.span, layer, task.split, part);
+        const AttentionPlan& plan = plans[plan_of_layer[static_cast<size_t>(layer)]];
+        team.parallel_for(static_cast<int64_t>(plan.tasks.size()), [&](int64_t i) {
+            const SplitTask& task = plan.tasks[static_cast<size_t>(i)];
+            std::vector<AttentionRows>& parts = scratch(team).parts;
+            parts.clear();
+            for (size_t s = 0; s < task.spans; ++s) {
+                const AttentionSpan& span = spans[task.first_span + s];
+                parts.push_back(d.parts_.rows(task.part + static_cast<int64_t>(s) * task.stride, span.rows));
+                attention.put_queries(span, d.q_.data(), w.query, parts.back());
+            }
+            attention.run_split({&spans[task.first_span], task.spans}, layer, task.split, parts);
         });
         if (alone) {
-            for (size_t i = 0; i < spans.size(); ++i) merge_splits(layer, i, scratch(team), scratch(team).rows.data());
+            for (size_t i = 0; i < spans.size(); ++i) merge_splits(plan, i, scratch(team), scratch(team).rows.data());
             fill(tile_of(team, 0, w.query), scratch(team).rows.data(), w.query, kOtherOutlier,
                  {&d.weights_.layer(layer).out});
             return;
         }
-        team.parallel_for(static_cast<int64_t>(spans.size()), [&](int64_t i) {
-            merge_splits(layer, static_cast<size_t>(i), scratch(team), d.mid_.data());
-        });
+        team.parallel_for(static_cast<int64_t>(spans.size()),
+                          [&](int64_t i) { merge_splits(plan, static_cast<size_t>(i), scratch(team), d.mid_.data()); });
         fill_tiles(team, w.query, d.weights_.layer(layer).out);
     }
 
     // out: [T, query]
-    void merge_splits(int64_t layer, size_t i, ThreadScratch& own, float* out) {
-        const std::vector<int64_t>& first = first_task[tasks_of_layer[static_cast<size_t>(layer)]];
+    void merge_splits(const AttentionPlan& plan, size_t i, ThreadScratch& own, float* out) {
         const AttentionSpan& span = spans[i];
         const AttentionRows whole = own.attention.rows(0, span.rows);
         Attention::clear(whole);
-        for (int64_t task = first[i]; task < first[i + 1]; ++task) kernels.merge(whole, d.parts_.rows(task, span.rows));
+        for (int64_t part = plan.first_part[i]; part < plan.first_part[i + 1]; ++part) {
+            kernels.merge(whole, d.parts_.rows(part, span.rows));
+        }
         attention.finish(span, whole, out + span.first_token * w.query, w.query);
     }
 

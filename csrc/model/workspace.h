@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/memory.h"
+#include "model/attention.h"
 #include "model/config.h"
 #include "ops/layout.h"
 
@@ -102,13 +103,15 @@ struct Widths {
 struct ThreadScratch {
     ThreadScratch(const ModelConfig& config, int max_rows)
         : tile(max_rows, Widths(config).widest),
-          attention(2, max_rows, config.head_dim),
+          attention(2 * config.group(), max_rows, config.head_dim),
           rows(static_cast<size_t>(max_rows * Widths(config).widest)),
           other(static_cast<size_t>(max_rows * Widths(config).widest)) {}
     TileBuffer tile;
-    AttentionBuffer attention;  // 0: of whole rows, 1: of one split of their history
-    Buffer<float> rows;         // [max_rows, widest] normed input, or attention output, or gated activations
-    Buffer<float> other;        // [max_rows, widest]
+    AttentionBuffer attention;         // of one split of a KV head's spans, then of all their splits
+    Buffer<float> rows;                // [max_rows, widest] normed input, or attention output, or gated activations
+    Buffer<float> other;               // [max_rows, widest]
+    std::vector<AttentionRows> parts;  // of the task at hand, one per span
+    std::vector<AttentionSpan> spans;
 };
 
 // Sin and cos of every token's angles, [T][dims / 2].
