@@ -19,12 +19,12 @@ constexpr int64_t kTilesPerThread = 4;
 constexpr int64_t kRowsDoneTwice = 2;
 
 // From which multiple of a row's root mean square a value counts as an outlier (see Tile). Measured with SmolLM2-135M
-// against float32: without, 2.9 % of the next tokens differ; with 10 for normed inputs and 16 for the others, 0.8 %,
-// for 6 % more dot products. The head is refined throughout: it reads so much memory that the second pass is free, and
-// took half of what was left.
+// against float32, of the next tokens that differ: 2.9 % without; 0.8 % with these, for 6 % more dot products. The
+// head's own share was half of it, so it is refined the most; refined throughout, it took a quarter of a step of 16
+// sequences for 0.1 % more.
 constexpr float kNormedOutlier = 10.0f;
 constexpr float kOtherOutlier = 16.0f;
-constexpr float kEveryBlock = 0.0f;
+constexpr float kHeadOutlier = 4.0f;
 
 }  // namespace
 
@@ -40,10 +40,19 @@ struct Decoder::Step {
     const Kernels& kernels = d.kernels_;
     const Widths& w = d.widths_;
     Attention attention{d.config_, d.kernels_, cache, batch};
-    const int64_t tile_rows = d.kernels_.max_rows;
+    const int64_t max_rows = d.kernels_.max_rows;
+    const bool by_panels = batch.size() < kTilesPerThread * d.pool_.threads() * max_rows;
+    const int64_t tile_rows = by_panels ? even_rows() : max_rows;
     const int64_t tiles = ceil_div(batch.size(), tile_rows);
     std::mutex failure_lock{};
     std::exception_ptr failure{};
+
+    // Rows of a tile when tiles are shared out over all threads between two matrices: as many tiles for each.
+    int64_t even_rows() const {
+        if (batch.size() <= kRowsDoneTwice) return batch.size();
+        const int64_t rounds = ceil_div(batch.size(), max_rows * d.pool_.threads());
+        return ceil_div(batch.size(), std::min(batch.size(), rounds * d.pool_.threads()));
+    }
 
     // Rows of tile i: [first, first + count).
     int64_t first_row(int64_t tile) const { return tile * tile_rows; }
@@ -141,8 +150,8 @@ struct Decoder::Step {
             const int64_t tokens = std::min(first + count, batch.end(s)) - t;
             const int64_t rows = tokens * c.group();
             for (int64_t head = 0; head < c.kv_heads; ++head) {
-                for (int64_t row = 0; row < rows; row += tile_rows) {
-                    body(AttentionSpan{s, t, row, static_cast<int>(std::min(tile_rows, rows - row)), head});
+                for (int64_t row = 0; row < rows; row += max_rows) {
+                    body(AttentionSpan{s, t, row, static_cast<int>(std::min(max_rows, rows - row)), head});
                 }
             }
             t += tokens;
@@ -390,7 +399,7 @@ struct Decoder::Step {
         }
         int64_t most = 0;
         for (const AttentionPlan& plan : plans) most = std::max(most, plan.first_part.back());
-        if (d.parts_.count() < most) d.parts_ = AttentionBuffer(most, tile_rows, c.head_dim);
+        if (d.parts_.count() < most) d.parts_ = AttentionBuffer(most, max_rows, c.head_dim);
     }
 
     AttentionPlan plan_layer(int64_t layer) const {
@@ -500,26 +509,26 @@ struct Decoder::Step {
         const auto count = static_cast<int64_t>(rows.size());
         for (int64_t begin = 0; begin < count; begin += kLogitRows) {
             const int64_t n = std::min(kLogitRows, count - begin);
-            const int64_t head_tiles = ceil_div(n, tile_rows);
+            const int64_t head_tiles = ceil_div(n, max_rows);
             const auto rows_of = [&](int64_t tile) {
-                return static_cast<int>(std::min(tile_rows, n - tile * tile_rows));
+                return static_cast<int>(std::min(max_rows, n - tile * max_rows));
             };
             team.parallel_for(head_tiles, [&](int64_t tile) {
                 ThreadScratch& own = d.scratch_[static_cast<size_t>(team.thread())];
                 for (int r = 0; r < rows_of(tile); ++r) {
                     std::memcpy(own.other.data() + r * w.hidden,
-                                d.x_.data() + rows[static_cast<size_t>(begin + tile * tile_rows + r)] * w.hidden,
+                                d.x_.data() + rows[static_cast<size_t>(begin + tile * max_rows + r)] * w.hidden,
                                 static_cast<size_t>(w.hidden) * sizeof(float));
                 }
                 norm(d.tiles_[static_cast<size_t>(tile)], own.other.data(), rows_of(tile), d.weights_.final_norm(),
-                     own.rows.data(), {&head}, kEveryBlock);
+                     own.rows.data(), {&head}, kHeadOutlier);
             });
             const int64_t each = std::max<int64_t>(1, ceil_div(head.panels(), team.threads() * int64_t{16}));
             team.parallel_for(ceil_div(head.panels(), each), [&](int64_t share) {
                 for (int64_t tile = 0; tile < head_tiles; ++tile) {
                     multiply(head, share * each, std::min(each, head.panels() - share * each),
                              d.tiles_[static_cast<size_t>(tile)].tile(rows_of(tile), w.hidden), nullptr,
-                             d.logits_.data() + tile * tile_rows * w.vocab, w.vocab);
+                             d.logits_.data() + tile * max_rows * w.vocab, w.vocab);
                 }
             });
             team.parallel_for(n, [&](int64_t r) {
@@ -555,7 +564,6 @@ void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogit
     const std::lock_guard<std::mutex> turn(turn_);
     const Batch batch(view, config_, cache);
     Step step{*this, cache, batch, on_logits};
-    const bool by_panels = step.tiles < kTilesPerThread * pool_.threads();
     const auto size = static_cast<size_t>(round_up(batch.size(), kernels_.max_rows));
     const auto pairs = static_cast<size_t>(config_.rotated() / 2);
     x_.reserve(size * static_cast<size_t>(widths_.hidden));
@@ -568,7 +576,7 @@ void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogit
     }
     int64_t tile_count =
         ceil_div(std::min<int64_t>(kLogitRows, static_cast<int64_t>(view.rows.size())), kernels_.max_rows);
-    if (by_panels) {
+    if (step.by_panels) {
         mid_.reserve(size * static_cast<size_t>(widths_.widest));
         delta_.reserve(size * static_cast<size_t>(widths_.hidden));
         tile_count = std::max(tile_count, step.tiles);
@@ -580,7 +588,7 @@ void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogit
     logits_.reserve(
         static_cast<size_t>(std::min<int64_t>(kLogitRows, static_cast<int64_t>(view.rows.size())) * widths_.vocab));
     pool_.run([&](Team& team) {
-        if (by_panels) {
+        if (step.by_panels) {
             step.run_by_panels(team);
         } else {
             step.run_by_rows(team);

@@ -150,7 +150,8 @@ TEST_CASE("attention: rows of different positions and windows over several pages
                             std::span(seen_q).subspan(static_cast<size_t>(r * head_dim), static_cast<size_t>(head_dim)),
                             seen_keys, seen_values, shape, which[static_cast<size_t>(r)].position);
                         const std::vector<float> got = owned.result(r);
-                        // int8: weights are 14 bits of the largest. bf16: weights are rounded to 8 bits.
+                        // int8: weights have 7 bits of the page's largest, 14 where one stands out. bf16: weights are
+                        // rounded to 8 bits.
                         const float tolerance = kind == KVKind::kInt8 ? 2e-3f : 1e-2f;
                         for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - expected[i]) < tolerance);
                     }
@@ -217,7 +218,7 @@ TEST_CASE("attention: parts of the history merge to the whole") {
                     kernels->merge(merged.rows, part.rows);
                 }
                 // Weights are rounded relative to the largest score seen so far, so the cut shows in their last bit.
-                const float tolerance = kind == KVKind::kInt8 ? 2e-4f : 1e-2f;
+                const float tolerance = kind == KVKind::kInt8 ? 4e-3f : 1e-2f;
                 for (int r = 0; r < rows; ++r) {
                     const std::vector<float> expected = whole.result(r);
                     const std::vector<float> got = merged.result(r);
