@@ -29,8 +29,8 @@ constexpr float kHeadOutlier = 4.0f;
 }  // namespace
 
 // One forward pass. With many tokens each task takes a tile of rows through a whole layer, its activations staying in
-// the core's own cache, and there is one barrier per layer: between writing keys and values and reading them. With few
-// tokens the time goes into reading weights, and each matrix is shared out by panels instead.
+// the core's own cache, and waits for nothing but the keys and values of the tiles before it. With few tokens the time
+// goes into reading weights, and each matrix is shared out by panels instead.
 struct Decoder::Step {
     Decoder& d;
     const KVCache& cache;

@@ -533,7 +533,7 @@ static inline RowStep begin_row(float* scores, F top, float q_scale, int groups,
 }
 
 constexpr int8_t kOnes[4] = {1, 1, 1, 1};
-constexpr float kPeak = 0.08f;    // of the row's total, above which the low half is needed
+constexpr float kPeak = 0.04f;    // of the row's total, above which the low half is needed
 constexpr float kShift = 0.001f;  // of the row's total: the most that rounding may take or add
 
 // Turns a row's scores into weights, adds them to the row's total, and puts weights * value scales down as integers: 7

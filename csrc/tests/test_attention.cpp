@@ -152,7 +152,7 @@ TEST_CASE("attention: rows of different positions and windows over several pages
                         const std::vector<float> got = owned.result(r);
                         // int8: weights have 7 bits of the page's largest, 14 where one stands out. bf16: weights are
                         // rounded to 8 bits.
-                        const float tolerance = kind == KVKind::kInt8 ? 2e-3f : 1e-2f;
+                        const float tolerance = kind == KVKind::kInt8 ? 4e-3f : 1e-2f;
                         for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - expected[i]) < tolerance);
                     }
                 }
