@@ -126,6 +126,13 @@ class Settings:
     max_queue: int = _option(
         256, "Requests that may wait; one more is answered 429.", group="engine", least=1, most=1_000_000
     )
+    default_temperature: float = _option(
+        0.2,
+        "Temperature where a request gives none. The API's own is 1, at which a model this small talks nonsense.",
+        group="engine",
+        least=0,
+        most=2,
+    )
     host: str = _option("127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server")
     port: int = _option(8000, "Port to listen on; 0 takes a free one.", group="server", least=0, most=65535)
     aliases: tuple[str, ...] = _option(

@@ -41,10 +41,10 @@ def check(kind: type[BaseModel], body: dict[str, Any]) -> None:
         assert len(error.message) < 2000
         return
     if isinstance(request, ChatRequest):
-        sampling(request, max_tokens=request.token_limit)
+        sampling(request, 1.0, max_tokens=request.token_limit)
         assert all(isinstance(message["content"], str) for message in request.plain_messages())
     if isinstance(request, CompletionRequest):
-        sampling(request)
+        sampling(request, 1.0)
         assert request.prompts()
 
 

@@ -43,7 +43,7 @@ def chat(
     set_up_logging("warning", context.obj.on)
     params = params_of(
         max_tokens=max_tokens,
-        temperature=temperature,
+        temperature=settings.default_temperature if temperature is None else temperature,
         top_p=top_p,
         top_k=top_k,
         min_p=min_p,

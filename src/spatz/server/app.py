@@ -33,6 +33,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
         model=model,
         aliases=settings.aliases,
         heartbeat=settings.heartbeat_seconds,
+        default_temperature=settings.default_temperature,
         metrics=Metrics(model.stats),
     )
     # No interactive pages: theirs load scripts from elsewhere. The document itself is at /openapi.json.

@@ -26,6 +26,7 @@ class State:
     model: ServedModel
     aliases: tuple[str, ...]
     heartbeat: float
+    default_temperature: float
     metrics: Metrics
     draining: bool = False
     names: tuple[str, ...] = field(init=False)
@@ -57,9 +58,10 @@ def state_of(request: Request) -> State:
     return state
 
 
-def sampling(body: Sampling, **given: Any) -> SamplingParams:
-    """The request's fields as the engine's, which has the API's defaults."""
-    fields = {
+def sampling(body: Sampling, default_temperature: float, **given: Any) -> SamplingParams:
+    """The request's fields as the engine's, which has the API's defaults but for the temperature."""
+    fields: dict[str, Any] = {"temperature": default_temperature}
+    fields |= {
         name: getattr(body, name)
         for name in (
             "temperature",

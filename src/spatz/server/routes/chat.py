@@ -33,7 +33,7 @@ async def create_chat_completion(request: Request) -> Response:
     messages = body.plain_messages()
     size = sum(len(message["content"]) for message in messages)
     prompt = await encode_off_loop(size, state.model.encode_chat, messages)
-    params = sampling(body, max_tokens=body.token_limit, logprobs=top)
+    params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     work = EngineRequest(prompt=prompt, params=params, request_id=request_id(request), source="messages")
     if body.stream:
         return EventStream(_chunks(state, body, work, top), state.heartbeat)

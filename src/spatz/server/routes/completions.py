@@ -46,6 +46,7 @@ async def create_completion(request: Request) -> Response:
     max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     params = sampling(
         body,
+        state.default_temperature,
         n=made,
         max_tokens=max_tokens,
         # Choices are ranked by their log-probabilities, whether or not the client wants to see them.
