@@ -11,8 +11,6 @@
 
 namespace spatz {
 
-void k_quant_scale(const uint8_t* scales, int block, int* scale, int* minimum);  // dequantize.cpp
-
 namespace {
 
 struct TypeInfo {

@@ -22,6 +22,9 @@ int64_t block_bytes(DType dtype);     // bytes of one block of the file
 // blocks * block_elements values to floats, as the GGUF specification defines them.
 void dequantize(DType dtype, const uint8_t* data, int64_t blocks, float* out);
 
+// Scale and minimum (6 bits each) of block 0..7 of a K-quant's super-block, out of its 12 packed bytes.
+void k_quant_scale(const uint8_t* scales, int block, int* scale, int* minimum);
+
 // A weight matrix [n, k] in panels: n padded to 16, k padded to 32, both with zeros.
 struct PackedMatrix {
     int64_t n = 0;
