@@ -157,6 +157,50 @@ class Settings:
     heartbeat_seconds: float = _option(
         15.0, "A comment is sent on a stream that is silent for this long.", group="server", least=0.05, most=3600
     )
+    request_seconds: float = _option(
+        60.0, "How long a client may take to send the body of a request.", group="server", least=1, most=86_400
+    )
+    max_upload_mb: int = _option(512, "Largest file that can be uploaded.", group="storage", least=1, most=1 << 20)
+    max_storage_mb: int = _option(
+        10_240,
+        "Most that uploaded files and outputs of batches take, over all keys.",
+        group="storage",
+        least=1,
+        most=1 << 24,
+    )
+    database_url: str = _option(
+        "",
+        "Where responses, files, batches, keys and usage are kept; empty takes SQLite in the data directory.",
+        group="storage",
+        secret=True,  # it may hold a password
+    )
+    response_days: int = _option(
+        30,
+        "Days after which stored responses, chat completions and conversations are deleted.",
+        group="storage",
+        least=1,
+        most=36_500,
+    )
+    file_days: int = _option(
+        30, "Days after which files and ended batches are deleted; 0 keeps them.", group="storage", least=0, most=36_500
+    )
+    requests_per_minute: int = _option(
+        0,
+        "Requests a minute that each key may send, where the key has no limit of its own; 0 is no limit.",
+        group="limits",
+        least=0,
+        most=1_000_000,
+    )
+    tokens_per_minute: int = _option(
+        0,
+        "Tokens a minute, of prompts and answers, that each key may use; 0 is no limit.",
+        group="limits",
+        least=0,
+        most=1 << 40,
+    )
+    max_concurrent: int = _option(
+        0, "Requests of one key that may be under way at once; 0 is no limit.", group="limits", least=0, most=1_000_000
+    )
     log_level: str = _option(
         "info", "How much is logged to stderr.", group="server", choices=("debug", "info", "warning", "error")
     )

@@ -42,7 +42,7 @@ def check(kind: type[BaseModel], body: dict[str, Any]) -> None:
         return
     if isinstance(request, ChatRequest):
         sampling(request, 1.0, max_tokens=request.token_limit)
-        assert all(isinstance(message["content"], str) for message in request.plain_messages())
+        assert all(isinstance(message["content"], str) for message in request.turn().messages)
     if isinstance(request, CompletionRequest):
         sampling(request, 1.0)
         assert request.prompts()

@@ -5,17 +5,54 @@ The contract between the server (above) and the scheduler (below). No HTTP, no c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Delta", "FinishReason", "Request", "SamplingParams", "TokenLogprob", "Usage"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Constraint",
+    "Delta",
+    "FinishReason",
+    "Priority",
+    "Request",
+    "SamplingParams",
+    "TokenLogprob",
+    "Usage",
+]
 
 
 class FinishReason(StrEnum):
     STOP = "stop"  # end-of-turn token or stop string
     LENGTH = "length"  # max_tokens, or the context is full
     ABORT = "abort"  # cancelled by the caller
+
+
+class Priority(IntEnum):
+    """Whose prompt is run first. Within one priority it is the order of arrival."""
+
+    LIVE = 0  # somebody waits
+    BACKGROUND = 1  # batches: runs in what live requests leave, and gives way when one comes
+
+
+class Constraint(Protocol):
+    """What one choice may say next: the state of a grammar, advanced token by token. Made by prompt/grammar.py.
+
+    The engine calls these from its own threads, one call at a time. An exception fails the request, never loosens it.
+    """
+
+    def mask(self, out: NDArray[np.uint32]) -> None:
+        """Fill the bit set of allowed next tokens, lowest bit first. End-of-turn tokens are set where it may end."""
+
+    def accept(self, tokens: Sequence[int]) -> None:
+        """These tokens were said (sampled or forced)."""
+
+    def forced(self) -> Sequence[int]:
+        """The tokens that must come next whatever is sampled; empty where there is a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +82,8 @@ class Request:
     params: SamplingParams
     request_id: str = ""
     source: str = "messages"  # the API's name for the prompt in errors: "messages", "prompt" or "input"
+    constraint: Callable[[], Constraint] | None = None  # makes one for each choice
+    priority: Priority = Priority.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ It runs no server (run.py does) and loads no model (the caller gives one).
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,20 +27,18 @@ from spatz.server.metrics import Metrics
 from spatz.server.routes import chat, completions, models, operations
 from spatz.server.served import ServedModel
 from spatz.server.state import State
+from spatz.store.db import Database
 
 __all__ = ["create_app"]
 
 
 def create_app(model: ServedModel, settings: Settings) -> FastAPI:
-    state = State(
-        model=model,
-        aliases=settings.aliases,
-        heartbeat=settings.heartbeat_seconds,
-        default_temperature=settings.default_temperature,
-        metrics=Metrics(model.stats),
-    )
+    database = Database.open(settings.database_url, settings.data_dir)
+    state = State(model=model, settings=settings, metrics=Metrics(model.stats), database=database)
     # No interactive pages: theirs load scripts from elsewhere. The document itself is at /openapi.json.
-    app = FastAPI(title="Spatz", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Spatz", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
+    )
     app.state.spatz = state
     for routes in (chat, completions, models, operations):
         app.include_router(routes.router)
@@ -50,16 +51,28 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
     auth = Auth(settings.api_key, settings.allowed_hosts, settings.cors_origins)
-    app.add_middleware(Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20)
+    app.add_middleware(
+        Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20, max_upload=settings.max_upload_mb << 20
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["x-request-id", "openai-processing-ms", "openai-version", "retry-after"],
         )
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: State = app.state.spatz
+    async with AsyncExitStack() as running:
+        running.callback(state.database.close)
+        for service in state.services:
+            await running.enter_async_context(service)
+        yield
 
 
 async def _request_error(request: Request, error: Exception) -> JSONResponse:

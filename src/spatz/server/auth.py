@@ -6,12 +6,14 @@ looks at the Host header, and refuses what a browser says comes from a page of a
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import secrets
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from spatz.errors import ConfigError, RequestError
+from spatz.server.caller import Caller
 
 __all__ = ["Auth", "check_binding", "is_loopback"]
 
@@ -38,14 +40,14 @@ class Auth:
         self._hosts = LOCAL_NAMES | {host.lower() for host in allowed_hosts}
         self._origins = frozenset(cors_origins)
 
-    def check(self, headers: dict[bytes, bytes]) -> None:
-        """Raises RequestError: 401 without a valid key, 403 for a host or origin that is not ours."""
+    def check(self, headers: dict[bytes, bytes]) -> Caller:
+        """Who asks. Raises RequestError: 401 without a valid key, 403 for a host or origin that is not ours."""
         if self._keys:
-            self._check_key(headers.get(b"authorization", b""))
-        else:
-            self._check_host(headers)
+            return self._check_key(headers.get(b"authorization", b""))
+        self._check_host(headers)
+        return Caller()
 
-    def _check_key(self, header: bytes) -> None:
+    def _check_key(self, header: bytes) -> Caller:
         scheme, _, key = header.partition(b" ")
         key = key.strip()
         if scheme.lower() != b"bearer" or not key:
@@ -58,6 +60,7 @@ class Auth:
         # All are compared, each in constant time, so that the time tells nothing about any of them.
         if not sum(secrets.compare_digest(key, known) for known in self._keys):
             raise RequestError("Incorrect API key provided.", status=401, code="invalid_api_key")
+        return Caller("key_" + hashlib.sha256(key).hexdigest()[:24])
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         host = _host_name(headers.get(b"host", b"").decode("latin-1"))

@@ -10,18 +10,15 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from spatz.engine.request import FinishReason, TokenLogprob
-from spatz.server.generate import Choice, Totals
+from spatz.engine.request import TokenLogprob
+from spatz.server.answer import Answer, Reason
+from spatz.server.generate import Totals
 from spatz.server.sse import quote
 
-__all__ = ["ChatChunks", "chat_completion", "finish", "logprob_entries", "shown"]
+__all__ = ["ChatChunks", "chat_completion", "logprob_entries", "shown"]
 
 LEAST_LOGPROB = -9999.0  # what the API gives for "impossible": JSON has no infinity
 OBFUSCATION_STEP = 16
-
-
-def finish(reason: FinishReason) -> str:
-    return reason.value
 
 
 def shown(data: bytes) -> str:
@@ -43,7 +40,7 @@ def _entry(data: bytes, logprob: float) -> dict[str, Any]:
 
 
 def chat_completion(
-    head: dict[str, Any], choices: Sequence[Choice], totals: Totals, top_logprobs: int | None
+    head: dict[str, Any], answers: Sequence[Answer], totals: Totals, top_logprobs: int | None
 ) -> dict[str, Any]:
     """head: id, created, model. top_logprobs None: log-probabilities were not asked for."""
     return {
@@ -54,13 +51,13 @@ def chat_completion(
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []},
+                "message": {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []},
                 "logprobs": None
                 if top_logprobs is None
-                else {"content": logprob_entries(choice.logprobs, top_logprobs), "refusal": None},
-                "finish_reason": finish(choice.finish_reason),
+                else {"content": logprob_entries(answer.logprobs, top_logprobs), "refusal": None},
+                "finish_reason": answer.reason,
             }
-            for index, choice in enumerate(choices)
+            for index, answer in enumerate(answers)
         ],
         "usage": totals.body(),
         "service_tier": "default",
@@ -103,8 +100,8 @@ class ChatChunks:
         end = self._text_end if not self._obfuscate else self._end(self._text_end, len(text))
         return f'{self._before[index]}{{"content":{quote(text)}{middle}{end}'.encode()
 
-    def finish(self, index: int, reason: FinishReason) -> bytes:
-        end = f',"finish_reason":"{finish(reason)}"}}]{self._usage}}}\n\n'
+    def finish(self, index: int, reason: Reason) -> bytes:
+        end = f',"finish_reason":"{reason}"}}]{self._usage}}}\n\n'
         return f'{self._before[index]}{{}},"logprobs":null{self._end(end, 0)}'.encode()
 
     def usage(self, totals: Totals) -> bytes:

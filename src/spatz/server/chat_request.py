@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from spatz.prompt.turn import Message as TurnMessage
+from spatz.prompt.turn import Turn
 from spatz.server.fields import MaxTokens, Sampling, ServiceTier, Strict, problem, refused
 
 __all__ = ["ChatRequest"]
@@ -69,7 +71,7 @@ class Message(Strict):
 
     name: Name | None = None
 
-    def render(self, role: str, text: str) -> dict[str, str]:
+    def render(self, role: str, text: str) -> TurnMessage:
         return {"role": role, "content": f"{self.name}: {text}" if self.name else text}
 
 
@@ -77,7 +79,7 @@ class InstructionMessage(Message):
     role: Literal["system", "developer"]
     content: Content
 
-    def plain(self) -> dict[str, str]:
+    def plain(self) -> TurnMessage:
         return self.render("system", _text(self.content))
 
 
@@ -85,7 +87,7 @@ class UserMessage(Message):
     role: Literal["user"]
     content: Content
 
-    def plain(self) -> dict[str, str]:
+    def plain(self) -> TurnMessage:
         return self.render("user", _text(self.content))
 
 
@@ -105,7 +107,7 @@ class AssistantMessage(Message):
             raise problem("missing_required_parameter", "Missing required parameter: '{param}'.", ".content")
         return self
 
-    def plain(self) -> dict[str, str]:
+    def plain(self) -> TurnMessage:
         text = _text(self.content) if self.content is not None else ""
         return self.render("assistant", text + (self.refusal or ""))
 
@@ -228,5 +230,5 @@ class ChatRequest(Sampling):
     def token_limit(self) -> int | None:
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
-    def plain_messages(self) -> list[dict[str, str]]:
-        return [message.plain() for message in self.messages]
+    def turn(self) -> Turn:
+        return Turn([message.plain() for message in self.messages])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spatz.engine.request import FinishReason, TokenLogprob
-from spatz.server.chat_answer import LEAST_LOGPROB, finish
+from spatz.server.chat_answer import LEAST_LOGPROB
 from spatz.server.generate import Choice, Totals
 
 __all__ = ["LogprobLists", "best_choices", "completion", "completion_chunk"]
@@ -106,5 +106,5 @@ def choice_body(index: int, text: str, logprobs: dict[str, Any] | None, reason: 
         "text": text,
         "index": index,
         "logprobs": logprobs,
-        "finish_reason": None if reason is None else finish(reason),
+        "finish_reason": None if reason is None else reason.value,
     }

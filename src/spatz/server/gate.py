@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spatz.errors import RequestError
 from spatz.server.auth import Auth
+from spatz.server.caller import Caller
 from spatz.server.generate import stopping
 from spatz.server.state import State
 
@@ -24,6 +25,7 @@ __all__ = ["Gate", "error_response", "identify", "request_id"]
 
 API_VERSION = "2020-10-01"
 OPEN_PATHS = frozenset({"/healthz"})
+UPLOAD_PATHS = frozenset({"/v1/files"})
 
 access = logging.getLogger("spatz.access")
 logger = logging.getLogger("spatz.server")
@@ -50,11 +52,12 @@ def identify(request: Request, **who: str | None) -> None:
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, state: State, auth: Auth, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, state: State, auth: Auth, max_body: int, max_upload: int) -> None:
         self._app = app
         self._state = state
         self._auth = auth
         self._max_body = max_body
+        self._max_upload = max_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +80,7 @@ class _Passage:
         self._start = perf_counter()
         self._status = 0
         self._read = 0
+        self._most = gate._max_body
         self._id = "req_" + secrets.token_hex(16)
         scope["spatz.id"] = self._id
 
@@ -104,28 +108,32 @@ class _Passage:
         headers = dict(self._scope["headers"])
         path = self._scope["path"]
         # A browser asks before it calls (CORS); such a question carries no key and is answered outside of the gate.
-        if path not in OPEN_PATHS:
-            self._gate._auth.check(headers)
+        # Lines of a batch come with the caller that they run for; nothing outside of this process can write a scope.
+        if "spatz.caller" not in self._scope:
+            self._scope["spatz.caller"] = Caller() if path in OPEN_PATHS else self._gate._auth.check(headers)
         if self._scope["method"] != "POST":
             return
         if self._gate._state.draining:
             raise stopping()
         # Not application/json: a page of any origin may send that without being asked for permission.
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind != b"application/json":
+        if kind != (b"multipart/form-data" if path in UPLOAD_PATHS else b"application/json"):
             shown = kind.decode("latin-1")[:100]
             raise RequestError(
-                f"Unsupported content type: '{shown}'. Send the body as 'application/json'.",
+                f"Unsupported content type: '{shown}'. Send the body as "
+                f"'{'multipart/form-data' if path in UPLOAD_PATHS else 'application/json'}'.",
                 status=415,
                 code="unsupported_content_type",
             )
         length = headers.get(b"content-length", b"")
-        if length and (not length.isdigit() or len(length) > 18 or int(length) > self._gate._max_body):
+        if path in UPLOAD_PATHS:
+            self._most = self._gate._max_upload
+        if length and (not length.isdigit() or len(length) > 18 or int(length) > self._most):
             raise self._too_large()
 
     def _too_large(self) -> RequestError:
         return RequestError(
-            f"The body of the request is larger than the limit of {self._gate._max_body} bytes.",
+            f"The body of the request is larger than the limit of {self._most} bytes.",
             status=413,
             code="request_too_large",
         )
@@ -134,7 +142,7 @@ class _Passage:
         message = await self._receive()
         if message["type"] == "http.request":
             self._read += len(message.get("body", b""))
-            if self._read > self._gate._max_body:
+            if self._read > self._most:
                 raise self._too_large()
         return message
 

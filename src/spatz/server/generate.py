@@ -16,11 +16,21 @@ from starlette.requests import Request as HttpRequest
 
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.errors import RequestError
-from spatz.server.metrics import Metrics, Stopwatch
+from spatz.server.meter import Meter
 from spatz.server.served import ServedModel
 from spatz.server.sse import wait_for_disconnect
 
-__all__ = ["Choice", "ClientGone", "Totals", "encode_off_loop", "gather", "stopping", "stream", "unless_gone"]
+__all__ = [
+    "LONG_TEXT",
+    "Choice",
+    "ClientGone",
+    "Totals",
+    "encode_off_loop",
+    "gather",
+    "stopping",
+    "stream",
+    "unless_gone",
+]
 
 T = TypeVar("T")
 
@@ -79,11 +89,11 @@ class Totals:
 
 
 async def stream(
-    model: ServedModel, requests: Sequence[Request], metrics: Metrics
+    model: ServedModel, requests: Sequence[Request], meter: Meter
 ) -> AsyncGenerator[tuple[int, Delta], None]:
     """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j."""
     if len(requests) == 1:
-        async with aclosing(_timed(model, requests[0], metrics)) as deltas:
+        async with aclosing(_timed(model, requests[0], meter)) as deltas:
             async for delta in deltas:
                 yield delta.index, delta
         return
@@ -91,7 +101,7 @@ async def stream(
     ready: asyncio.Queue[tuple[int, Delta] | None] = asyncio.Queue()
 
     async def pump(base: int, request: Request) -> None:
-        async with aclosing(_timed(model, request, metrics)) as deltas:
+        async with aclosing(_timed(model, request, meter)) as deltas:
             async for delta in deltas:
                 ready.put_nowait((base + delta.index, delta))
 
@@ -121,8 +131,8 @@ async def _unwrapped(task: asyncio.Task[None]) -> None:
         raise group.exceptions[0] from None
 
 
-async def _timed(model: ServedModel, request: Request, metrics: Metrics) -> AsyncGenerator[Delta, None]:
-    watch = Stopwatch(metrics, request.params.n)
+async def _timed(model: ServedModel, request: Request, meter: Meter) -> AsyncGenerator[Delta, None]:
+    watch = meter.watch(request.params.n)
     async with aclosing(model.submit(request)) as deltas:
         try:
             async for delta in deltas:
@@ -130,15 +140,17 @@ async def _timed(model: ServedModel, request: Request, metrics: Metrics) -> Asyn
                     # An answer that the server cuts short is an error, not a shorter answer.
                     raise stopping()
                 watch.step(len(delta.tokens))
+                if delta.usage is not None:
+                    meter.count(delta.usage)
                 yield delta
         finally:
             watch.end()
 
 
-async def gather(model: ServedModel, requests: Sequence[Request], metrics: Metrics) -> tuple[list[Choice], Totals]:
+async def gather(model: ServedModel, requests: Sequence[Request], meter: Meter) -> tuple[list[Choice], Totals]:
     choices = [Choice() for request in requests for _ in range(request.params.n)]
     totals = Totals()
-    async with aclosing(stream(model, requests, metrics)) as deltas:
+    async with aclosing(stream(model, requests, meter)) as deltas:
         async for index, delta in deltas:
             choice = choices[index]
             choice.pieces.append(delta.text)

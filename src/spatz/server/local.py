@@ -21,7 +21,7 @@ from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
 from spatz.prompt.build import build_chat, build_completion
 from spatz.prompt.chat_template import ChatTemplate
-from spatz.server.served import Message
+from spatz.prompt.turn import Message
 from spatz.weights.load import LoadedModel, load_model
 
 __all__ = ["LocalModel", "local_model"]

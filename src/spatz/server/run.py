@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
             access_log=False,  # the gate has its own, with ids
             server_header=False,
             proxy_headers=False,
-            lifespan="off",
+            lifespan="on",
             ws="none",
             timeout_keep_alive=75,  # longer than the idle time of common clients' pools
             timeout_graceful_shutdown=5,  # the drain has ended or failed all answers: they have to be sent, no more

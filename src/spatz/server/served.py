@@ -10,10 +10,9 @@ from typing import Protocol
 
 from spatz.engine.request import Delta, Request
 from spatz.engine.stats import EngineStats
+from spatz.prompt.turn import Message
 
 __all__ = ["DeltaStream", "Message", "ServedModel"]
-
-Message = dict[str, str]
 
 
 class DeltaStream(Protocol):

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 
-from spatz.engine.request import SamplingParams
+from spatz.config import Settings
+from spatz.engine.request import SamplingParams, Usage
 from spatz.errors import RequestError
+from spatz.server.caller import Caller, caller_of
 from spatz.server.fields import Sampling
+from spatz.server.meter import Meter
 from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
+from spatz.store.db import Database
 
 __all__ = ["State", "sampling", "state_of"]
 
@@ -24,15 +30,18 @@ __all__ = ["State", "sampling", "state_of"]
 @dataclass
 class State:
     model: ServedModel
-    aliases: tuple[str, ...]
-    heartbeat: float
-    default_temperature: float
+    settings: Settings
     metrics: Metrics
+    database: Database
     draining: bool = False
+    # Told (caller, usage) when an engine request ends: limits and the usage tables add themselves here.
+    counters: list[Callable[[Caller, Usage], None]] = field(default_factory=list)
+    # What runs beside the requests (batches, expiry): entered when the server starts, left when it stops.
+    services: list[AbstractAsyncContextManager[object]] = field(default_factory=list)
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.names = tuple(dict.fromkeys((self.model.name, *self.aliases)))
+        self.names = tuple(dict.fromkeys((self.model.name, *self.settings.aliases)))
 
     def check_model(self, name: str) -> None:
         if name not in self.names:
@@ -42,6 +51,17 @@ class State:
                 param="model",
                 code="model_not_found",
             )
+
+    @property
+    def heartbeat(self) -> float:
+        return self.settings.heartbeat_seconds
+
+    @property
+    def default_temperature(self) -> float:
+        return self.settings.default_temperature
+
+    def meter(self, request: Request) -> Meter:
+        return Meter(self.metrics, caller_of(request), self.counters)
 
     def head(self, prefix: str) -> dict[str, Any]:
         """What every answer and chunk carries. model is the model's own name, also when an alias was asked for."""

@@ -9,10 +9,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from spatz.engine.request import Request as EngineRequest
+from spatz.prompt.turn import Turn
+from spatz.server.answer import Finished, TextDelta, answer, gather_answers, prepare
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
 from spatz.server.gate import identify, request_id
-from spatz.server.generate import ClientGone, Totals, encode_off_loop, gather, stream, unless_gone
+from spatz.server.generate import ClientGone, Totals, unless_gone
+from spatz.server.meter import Meter
 from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.sse import DONE, EventStream
@@ -29,22 +32,24 @@ async def create_chat_completion(request: Request) -> Response:
     body = validate(ChatRequest, parse_body(await request.body()))
     state.check_model(body.model)
     identify(request, user=body.user, safety_identifier=body.safety_identifier)
+    meter = state.meter(request)
     top = (body.top_logprobs or 0) if body.logprobs else None
-    messages = body.plain_messages()
-    size = sum(len(message["content"]) for message in messages)
-    prompt = await encode_off_loop(size, state.model.encode_chat, messages)
+    turn = body.turn()
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
-    work = EngineRequest(prompt=prompt, params=params, request_id=request_id(request), source="messages")
+    work = await prepare(state.model, turn, params, request_id=request_id(request), source="messages", meter=meter)
     if body.stream:
-        return EventStream(_chunks(state, body, work, top), state.heartbeat)
+        return EventStream(_chunks(state, body, turn, work, meter), state.heartbeat)
     try:
-        choices, totals = await unless_gone(request, gather(state.model, [work], state.metrics))
+        answers, totals = await unless_gone(request, gather_answers(state.model, turn, work, meter))
     except ClientGone:
         return Response(status_code=499)
-    return JSONResponse(chat_completion(state.head("chatcmpl-"), choices, totals, top))
+    return JSONResponse(chat_completion(state.head("chatcmpl-"), answers, totals, top))
 
 
-async def _chunks(state: State, body: ChatRequest, work: EngineRequest, top: int | None) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    state: State, body: ChatRequest, turn: Turn, work: EngineRequest, meter: Meter
+) -> AsyncGenerator[bytes, None]:
+    top = work.params.logprobs
     chunks = ChatChunks(
         state.head("chatcmpl-"),
         work.params.n,
@@ -53,17 +58,14 @@ async def _chunks(state: State, body: ChatRequest, work: EngineRequest, top: int
         top_logprobs=top,
     )
     totals = Totals()
-    first = chunks.roles()
-    async with aclosing(stream(state.model, [work], state.metrics)) as deltas:
-        async for index, delta in deltas:
-            data = first
-            first = b""
-            if delta.text or (top is not None and delta.logprobs):
-                data += chunks.text(index, delta.text, delta.logprobs)
-            if delta.finish_reason is not None:
-                data += chunks.finish(index, delta.finish_reason)
-            if delta.usage is not None:
-                totals.add(delta.usage)
-            if data:
-                yield data
+    data = chunks.roles()  # goes out with the first event, so that an error before it is an ordinary one
+    async with aclosing(answer(state.model, turn, work, meter)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                data += chunks.text(event.index, event.text, event.logprobs)
+            elif isinstance(event, Finished):
+                data += chunks.finish(event.index, event.reason)
+                totals = event.usage or totals
+            yield data
+            data = b""
     yield (chunks.usage(totals) if body.include_usage else b"") + DONE

@@ -22,6 +22,7 @@ from spatz.server.completion_answer import (
 from spatz.server.completion_request import CompletionRequest
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, encode_off_loop, gather, stream, unless_gone
+from spatz.server.meter import Meter
 from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.sse import DONE, EventStream, event
@@ -40,6 +41,7 @@ async def create_completion(request: Request) -> Response:
     body = validate(CompletionRequest, parse_body(await request.body()))
     state.check_model(body.model)
     identify(request, user=body.user)
+    meter = state.meter(request)
     prompts = body.prompts()
     n = 1 if body.n is None else body.n
     made = max(n, body.best_of or n)
@@ -54,15 +56,16 @@ async def create_completion(request: Request) -> Response:
         # A request for no tokens is one for the prompt's scores.
         prompt_logprobs=(body.logprobs or 0) if body.echo and (body.logprobs is not None or not max_tokens) else None,
     )
+    priority = meter.caller.priority
     work = [
-        EngineRequest(prompt=ids, params=params, request_id=request_id(request), source="prompt")
+        EngineRequest(prompt=ids, params=params, request_id=request_id(request), source="prompt", priority=priority)
         for ids in [await _encode(state, prompt) for prompt in prompts]
     ]
     echoes = [Echo(state, body, prompt, item.prompt) for prompt, item in zip(prompts, work, strict=True)]
     if body.stream:
-        return EventStream(_chunks(state, body, work, echoes), state.heartbeat)
+        return EventStream(_chunks(state, body, work, echoes, meter), state.heartbeat)
     try:
-        choices, totals = await unless_gone(request, gather(state.model, work, state.metrics))
+        choices, totals = await unless_gone(request, gather(state.model, work, meter))
     except ClientGone:
         return Response(status_code=499)
     best = best_choices(choices, made, n) if made > n else choices
@@ -107,7 +110,7 @@ class Echo:
 
 
 async def _chunks(
-    state: State, body: CompletionRequest, work: Sequence[EngineRequest], echoes: Sequence[Echo]
+    state: State, body: CompletionRequest, work: Sequence[EngineRequest], echoes: Sequence[Echo], meter: Meter
 ) -> AsyncGenerator[bytes, None]:
     head = state.head("cmpl-")
     n = work[0].params.n
@@ -120,7 +123,7 @@ async def _chunks(
         choice = choice_body(index, text, logprobs, reason)
         return event(completion_chunk(head, [choice], include_usage=body.include_usage))
 
-    async with aclosing(stream(state.model, work, state.metrics)) as deltas:
+    async with aclosing(stream(state.model, work, meter)) as deltas:
         async for index, delta in deltas:
             echo, own = echoes[index // n], lists[index]
             parts: list[dict[str, Any]] = []
