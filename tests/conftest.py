@@ -1,4 +1,7 @@
-"""The embedded model and a server of it, for the tests of what people use. Found or fetched as `spatz pull` does it."""
+"""The embedded model and a server of it, for the tests of what people use; and a PostgreSQL.
+
+The model is found or fetched as `spatz pull` does it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import postgres as private_postgres
 from server.running import RunningServer, serve
 from spatz.config import load
 from spatz.errors import DownloadError
@@ -28,6 +32,16 @@ def model_path(data_dir: Path) -> Path:
         return resolve(DEFAULT, data_dir) or pull(DEFAULT, data_dir, lambda done, total, doing: None)
     except DownloadError as error:
         pytest.skip(f"the embedded model cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[private_postgres.Postgres]:
+    """A real PostgreSQL, which scripts/test installs."""
+    binaries = private_postgres.tools()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed: scripts/test does it")
+    with private_postgres.running(binaries) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,20 @@
 
 Every table is declared on `metadata` and made by a migration (migrations/). Statements are SQLAlchemy's core language,
 which both databases speak. Work is a function of a connection, run in one transaction: in the caller's thread with
-`transaction`, or from the event loop with `run`, in the store's own threads.
+`transaction`, or from the event loop with `run`, in the store's own threads. Work that only reads may say so (`read`):
+then it does not wait for writers.
+
+SQLite has one writer at a time. Those of this process queue here, in order, and take the lock of the file at their
+beginning: a transaction that began by reading could not become a writer once another had written. Those of other
+processes (`spatz keys` beside a server) are waited for by SQLite.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,17 +24,35 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from spatz.errors import ConfigError
+from spatz.errors import ConfigError, RequestError
 
-__all__ = ["Database", "metadata"]
+__all__ = ["Database", "StorageError", "metadata"]
 
 T = TypeVar("T")
 
 metadata = MetaData()
 
-SQLITE_WAIT = 30  # seconds that a writer waits for another
+SQLITE_WAIT = 30  # seconds that a writer waits for those of other processes
+POOL_WAIT = 60  # seconds for a connection, when all are in use
+THREADS = 4
+LARGEST_LOG = 64 << 20  # bytes that SQLite's write-ahead log keeps on the disk between checkpoints
+
+logger = logging.getLogger("spatz.store")
+
+
+class StorageError(RequestError):
+    """The database does not answer, or its disk is full. The log has the reason; the client learns that it failed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's storage is not available at the moment.",
+            status=503,
+            type="server_error",
+            code="storage_unavailable",
+        )
 
 
 class Database:
@@ -39,51 +65,133 @@ class Database:
         kind = parsed.get_backend_name()
         if kind not in ("sqlite", "postgresql"):
             raise ConfigError(f"database_url: {kind!r} is not supported: use sqlite or postgresql")
-        if kind == "postgresql":
+        options: dict[str, Any] = {"pool_size": THREADS, "max_overflow": THREADS, "pool_timeout": POOL_WAIT}
+        if kind == "sqlite":
+            if not parsed.database or parsed.database == ":memory:" or parsed.query:
+                raise ConfigError("database_url: a SQLite database is a file: sqlite:///PATH")
+            parsed = parsed.set(drivername="sqlite+pysqlite")
+            # isolation_level None: Python begins no transactions of its own accord, _begin does.
+            options["connect_args"] = {"timeout": SQLITE_WAIT, "isolation_level": None}
+        else:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        options: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT}} if kind == "sqlite" else {}
+            options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
         try:
-            self.engine = create_engine(parsed, pool_pre_ping=kind == "postgresql", **options)
+            self.engine = create_engine(parsed, **options)
         except ImportError:
             raise ConfigError("database_url: PostgreSQL needs the extra: pip install 'spatz[postgres]'") from None
         self.kind = kind
+        self.path = Path(parsed.database or "") if kind == "sqlite" else None
+        self._writer = threading.Lock()
         if kind == "sqlite":
             event.listen(self.engine, "connect", _set_up_sqlite)
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="spatz-store")
+            event.listen(self.engine, "begin", _begin_sqlite)
+        # One thread that writes to SQLite: it is the queue.
+        self._writers = ThreadPoolExecutor(1 if kind == "sqlite" else THREADS, thread_name_prefix="spatz-store")
+        self._readers = ThreadPoolExecutor(THREADS, thread_name_prefix="spatz-read") if kind == "sqlite" else None
 
     @classmethod
     def open(cls, url: str, data_dir: Path) -> Database:
-        """The database of the settings, migrated to this version's schema. url "": a file in the data directory."""
+        """The database of the settings, migrated to this version's schema. url "": a file in the data directory.
+
+        Raises ConfigError where it cannot be had.
+        """
         from spatz.store.migrate import migrate
 
         if not url:
-            data_dir.mkdir(parents=True, exist_ok=True)
             path = data_dir / "spatz.db"
-            path.touch(mode=0o600)  # it holds what users sent
+            try:
+                data_dir.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))  # it holds what users sent
+            except OSError as error:
+                raise ConfigError(f"the database {path} cannot be used: {error.strerror or error}") from None
             url = f"sqlite:///{path}"
         database = cls(url)
-        migrate(database)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        with self.engine.begin() as connection:
+        """Reads and writes, all or nothing. Raises StorageError where the database fails."""
+        with _telling(), self._turn(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One view of the data, beside those who write. What it tries to write, SQLite refuses."""
+        with _telling(), self.engine.connect().execution_options(spatz_read=True) as connection:
             yield connection
 
     async def run(self, work: Callable[[Connection], T]) -> T:
+        """Reads and writes. work is begun in the order of the calls; a caller that is cancelled does not stop it."""
+
         def whole() -> T:
             with self.transaction() as connection:
                 return work(connection)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, whole)
+        return await asyncio.get_running_loop().run_in_executor(self._writers, whole)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """As `run`, for work that only reads: it waits for no writer."""
+
+        def whole() -> T:
+            with self.reading() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers or self._writers, whole)
 
     def close(self) -> None:
-        self._threads.shutdown()
+        """What was begun is finished; then the files are closed."""
+        self._writers.shutdown()
+        if self._readers is not None:
+            self._readers.shutdown()
         self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self.kind != "sqlite":
+            yield
+            return
+        with self._writer:
+            yield
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        # Its first line is the database's own; what follows is the statement, which may hold what users sent.
+        logger.error("the database failed: %s", (str(error) or type(error).__name__).splitlines()[0])
+        raise StorageError from error
 
 
 def _set_up_sqlite(connection: Any, record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    for pragma in (
+        "auto_vacuum=INCREMENTAL",  # has an effect on a new file alone, and before all else
+        "journal_mode=WAL",
+        "synchronous=NORMAL",  # what was committed survives a kill; a loss of power may cost the last moments
+        f"journal_size_limit={LARGEST_LOG}",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("spatz_migrating"):
+        # A table that is made anew (batch mode) must not take what refers to it along. To be set outside of a
+        # transaction; the connection is thrown away afterwards.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    if options.get("spatz_read"):
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("PRAGMA query_only=OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
