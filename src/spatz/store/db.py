@@ -81,6 +81,7 @@ class Database:
             raise ConfigError("database_url: PostgreSQL needs the extra: pip install 'spatz[postgres]'") from None
         self.kind = kind
         self.path = Path(parsed.database or "") if kind == "sqlite" else None
+        self._reads: dict[str, Any] = {"spatz_read": True} if kind == "sqlite" else {"postgresql_readonly": True}
         self._writer = threading.Lock()
         if kind == "sqlite":
             event.listen(self.engine, "connect", _set_up_sqlite)
@@ -121,8 +122,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One view of the data, beside those who write. What it tries to write, SQLite refuses."""
-        with _telling(), self.engine.connect().execution_options(spatz_read=True) as connection:
+        """One view of the data, beside those who write. What it tries to write is an error."""
+        with _telling(), self.engine.connect().execution_options(**self._reads) as connection:
             yield connection
 
     async def run(self, work: Callable[[Connection], T]) -> T:
@@ -171,8 +172,9 @@ def _telling() -> Iterator[None]:
 
 def _set_up_sqlite(connection: Any, record: object) -> None:
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only a new file takes it; others wait for their writer first
     for pragma in (
-        "auto_vacuum=INCREMENTAL",  # has an effect on a new file alone, and before all else
         "journal_mode=WAL",
         "synchronous=NORMAL",  # what was committed survives a kill; a loss of power may cost the last moments
         f"journal_size_limit={LARGEST_LOG}",
