@@ -69,7 +69,7 @@ def add(folder: Path, number: str, before: str, *body: str) -> None:
 def test_a_migration_that_fails_changes_nothing(database: Database, later: Path) -> None:
     before = migrate.head()
     add(later, "9001", before, 'op.create_table("half", sa.Column("n", sa.Integer))', 'op.execute("nonsense")')
-    with pytest.raises(ConfigError, match="the database .*cannot be used: .*nonsense"):
+    with pytest.raises(ConfigError, match=r"the database .*cannot be used: .*nonsense"):
         migrate.migrate(database)
     with database.transaction() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == before
@@ -153,7 +153,7 @@ def test_a_damaged_database_is_told(tmp_path: Path) -> None:
     half = len(data) // 2
     data[half:] = bytes(len(data) - half)
     (tmp_path / "spatz.db").write_bytes(data)
-    with pytest.raises(ConfigError, match="cannot be used: .*(damaged|malformed)"):
+    with pytest.raises(ConfigError, match=r"cannot be used: .*(damaged|malformed)"):
         Database.open("", tmp_path)
 
 
@@ -162,5 +162,5 @@ def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"spatz\.db cannot be used: Is a directory"):
         Database.open("", tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be used: File exists|Not a directory"):
+    with pytest.raises(ConfigError, match=r"cannot be used: File exists|Not a directory"):
         Database.open("", tmp_path / "file")
