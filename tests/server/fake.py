@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
@@ -29,6 +29,7 @@ class FakeStream:
         self.items: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
         self.closed = asyncio.Event()
         self.sent_tokens = 0
+        self.on_usage: Callable[[Usage], None] | None = None
 
     def put(self, text: str, index: int = 0, finish: FinishReason | None = None, last: bool = False) -> None:
         params = self.request.params
@@ -66,10 +67,19 @@ class FakeStream:
         if item is None:
             raise StopAsyncIteration
         if isinstance(item, Exception):
+            self.on_usage = None
             raise item
+        if item.usage is not None:
+            self._tell(item.usage)
         return item
 
+    def _tell(self, usage: Usage) -> None:
+        told, self.on_usage = self.on_usage, None
+        if told is not None:
+            told(usage)
+
     async def aclose(self) -> None:
+        self._tell(Usage(len(self.request.prompt), self.sent_tokens, 0))
         self.closed.set()
         self.model.open.discard(self)
 
@@ -80,6 +90,7 @@ class FakeModel:
     name = "fake-model"
     created = 1_700_000_000
     fingerprint = "fp_fake"
+    context_length = CONTEXT
 
     def __init__(self) -> None:
         self.requests: list[Request] = []

@@ -43,6 +43,7 @@ class LocalModel:
         self.created = loaded.card.created
         self.fingerprint = loaded.card.fingerprint
         self.format = loaded.card.format
+        self.context_length = engine.backend.context_length
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         return build_chat(messages, self._template, self._loaded.tokenizer).tokens

@@ -5,10 +5,10 @@ local.py makes one of a loaded model and the engine of this process.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from spatz.engine.request import Delta, Request
+from spatz.engine.request import Delta, Request, Usage
 from spatz.engine.stats import EngineStats
 from spatz.prompt.turn import Message
 
@@ -17,6 +17,9 @@ __all__ = ["DeltaStream", "Message", "ServedModel"]
 
 class DeltaStream(Protocol):
     """The answer to one request. Closing it frees the request's slot within one step."""
+
+    # Told once, in the event loop, when the request has ended, also when nobody reads on; not told of a failed one.
+    on_usage: Callable[[Usage], None] | None
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...
     async def __anext__(self) -> Delta: ...
@@ -35,6 +38,10 @@ class ServedModel(Protocol):
     @property
     def fingerprint(self) -> str:
         """Names weights and format."""
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens of a prompt and its answer together."""
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         """Messages through the chat template, ready for the answer."""

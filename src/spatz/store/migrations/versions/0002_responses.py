@@ -32,6 +32,7 @@ def upgrade() -> None:
             primary_key=True,
         ),
         sa.Column("place", sa.Integer, primary_key=True),
+        sa.Column("output", sa.Boolean, nullable=False),
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
