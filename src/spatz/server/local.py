@@ -21,6 +21,7 @@ from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
 from spatz.prompt.build import build_chat, build_completion
 from spatz.prompt.chat_template import ChatTemplate
+from spatz.prompt.grammar import Grammars
 from spatz.prompt.turn import Message
 from spatz.weights.load import LoadedModel, load_model
 
@@ -39,6 +40,7 @@ class LocalModel:
         """How it is computed: "isa", "threads" and "kv"."""
         self._template = _template(loaded)
         self.engine = engine
+        self.grammars = Grammars(loaded.tokenizer, loaded.eos_ids, loaded.vocab)
         self.name = loaded.card.name
         self.created = loaded.card.created
         self.fingerprint = loaded.card.fingerprint

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from spatz.engine.request import Delta, Request, Usage
 from spatz.engine.stats import EngineStats
+from spatz.prompt.grammar import Grammars
 from spatz.prompt.turn import Message
 
 __all__ = ["DeltaStream", "Message", "ServedModel"]
@@ -42,6 +43,10 @@ class ServedModel(Protocol):
     @property
     def context_length(self) -> int:
         """The most tokens of a prompt and its answer together."""
+
+    @property
+    def grammars(self) -> Grammars:
+        """Makes constraints out of formats."""
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         """Messages through the chat template, ready for the answer."""
