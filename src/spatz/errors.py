@@ -6,7 +6,8 @@ SpatzError
 │   └── DownloadError      weights could not be fetched or did not match their checksum
 └── RequestError           a request cannot be served; carries status, type, param and code
     ├── ContextLengthError
-    └── OverloadedError    no room in the queue (429) or shutting down (503)
+    ├── OverloadedError    no room in the queue (429) or shutting down (503)
+    └── RateLimitError     a key has used up what it may use (429)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ __all__ = [
     "ContextLengthError",
     "DownloadError",
     "OverloadedError",
+    "RateLimitError",
     "RequestError",
     "SpatzError",
     "WeightsError",
@@ -73,4 +75,12 @@ class OverloadedError(RequestError):
 
     def __init__(self, message: str, *, status: int = 429, retry_after: int = 1) -> None:
         super().__init__(message, status=status, type="requests", code="rate_limit_exceeded")
+        self.retry_after = retry_after
+
+
+class RateLimitError(RequestError):
+    """A key has used up what it may use. kind: "requests" or "tokens". retry_after: seconds; None: it is no use."""
+
+    def __init__(self, message: str, *, kind: str, retry_after: float | None) -> None:
+        super().__init__(message, status=429, type=kind, code="rate_limit_exceeded")
         self.retry_after = retry_after

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from spatz.engine.request import Delta
+from spatz.engine.request import Delta, Usage
 from spatz.errors import RequestError
 
 __all__ = ["Mailbox", "Stream"]
@@ -59,6 +59,7 @@ class Stream(AsyncIterator[Delta]):
     def __init__(self, mailbox: Mailbox, cancel: Callable[[Stream], None]) -> None:
         self.mailbox = mailbox
         self.group: Any = None  # the engine's handle
+        self.on_usage: Callable[[Usage], None] | None = None  # told at the end, also when nobody reads on
         self._cancel = cancel
         self._unread: deque[Delta] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -67,6 +68,8 @@ class Stream(AsyncIterator[Delta]):
 
     def put(self, item: Delta | RequestError) -> None:
         """Called in the event loop."""
+        if self.on_usage is not None and isinstance(item, Delta) and item.usage is not None:
+            self.on_usage(item.usage)
         if self._ended:
             return
         if isinstance(item, RequestError):

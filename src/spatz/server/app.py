@@ -50,7 +50,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    auth = Auth(settings.api_key, settings.allowed_hosts, settings.cors_origins)
+    auth = Auth(settings, state.keys)
     app.add_middleware(
         Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20, max_upload=settings.max_upload_mb << 20
     )

@@ -11,7 +11,16 @@ from starlette.requests import Request
 
 from spatz.engine.request import Priority
 
-__all__ = ["Caller", "caller_of"]
+__all__ = ["Caller", "Limits", "caller_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key may use (limits.py); 0 is no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    max_concurrent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,8 @@ class Caller:
     owner: str = ""
     name: str = ""
     priority: Priority = Priority.LIVE  # BACKGROUND for the lines of a batch
+    limits: Limits = Limits()
+    admin: bool = False  # may see what is used by all keys; nothing else
 
 
 def caller_of(request: Request) -> Caller:

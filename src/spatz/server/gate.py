@@ -1,4 +1,4 @@
-"""The gate that every request passes, as plain ASGI: id, key, size, and errors in the API's shape.
+"""The gate that every request passes, as plain ASGI: id, key, size, limits, and errors in the API's shape.
 
 It wraps the routes and is wrapped by CORS alone. It adds the headers that every answer has, counts and logs the
 request, and is where an unexpected exception ends: the client learns the request's id, the log gets the trace.
@@ -7,6 +7,7 @@ request, and is where an unexpected exception ends: the client learns the reques
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from time import perf_counter
 from typing import Any
@@ -15,16 +16,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spatz.errors import RequestError
+from spatz.errors import RateLimitError, RequestError
 from spatz.server.auth import Auth
 from spatz.server.caller import Caller
 from spatz.server.generate import stopping
+from spatz.server.limits import Ticket
 from spatz.server.state import State
 
 __all__ = ["Gate", "error_response", "identify", "request_id"]
 
 API_VERSION = "2020-10-01"
 OPEN_PATHS = frozenset({"/healthz"})
+# What runs the model, and is what limits are about.
+LIMITED_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses"})
 UPLOAD_PATHS = frozenset({"/v1/files"})
 
 access = logging.getLogger("spatz.access")
@@ -35,7 +39,9 @@ def error_response(error: RequestError) -> JSONResponse:
     headers = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None or error.status == 503:
-        headers["retry-after"] = str(retry_after or 1)
+        headers["retry-after"] = str(max(1, math.ceil(retry_after or 1)))
+    elif isinstance(error, RateLimitError):
+        headers["x-should-retry"] = "false"  # what the API's own clients heed: it would be refused each time
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(error.body(), error.status, headers=headers)
@@ -81,12 +87,14 @@ class _Passage:
         self._status = 0
         self._read = 0
         self._most = gate._max_body
+        self._limited: Caller | None = None  # whose limits the answer tells
+        self._ticket: Ticket | None = None
         self._id = "req_" + secrets.token_hex(16)
         scope["spatz.id"] = self._id
 
     async def run(self) -> None:
         try:
-            self._admit()
+            await self._admit()
             await self._gate._app(self._scope, self._limited_receive, self._stamped_send)
         except RequestError as error:
             await self._fail(error)
@@ -102,15 +110,18 @@ class _Passage:
                 )
             )
         finally:
+            if self._ticket is not None:
+                self._ticket.release()
             self._record()
 
-    def _admit(self) -> None:
+    async def _admit(self) -> None:
         headers = dict(self._scope["headers"])
         path = self._scope["path"]
         # A browser asks before it calls (CORS); such a question carries no key and is answered outside of the gate.
         # Lines of a batch come with the caller that they run for; nothing outside of this process can write a scope.
         if "spatz.caller" not in self._scope:
-            self._scope["spatz.caller"] = Caller() if path in OPEN_PATHS else self._gate._auth.check(headers)
+            caller = Caller() if path in OPEN_PATHS else await self._gate._auth.check(headers)
+            self._scope["spatz.caller"] = caller
         if self._scope["method"] != "POST":
             return
         if self._gate._state.draining:
@@ -130,6 +141,9 @@ class _Passage:
             self._most = self._gate._max_upload
         if length and (not length.isdigit() or len(length) > 18 or int(length) > self._most):
             raise self._too_large()
+        if path in LIMITED_PATHS:
+            self._limited = self._scope["spatz.caller"]
+            self._ticket = self._scope["spatz.ticket"] = self._gate._state.limiter.admit(self._limited)
 
     def _too_large(self) -> RequestError:
         return RequestError(
@@ -156,6 +170,8 @@ class _Passage:
                 (b"openai-processing-ms", str(elapsed).encode()),
                 (b"openai-version", API_VERSION.encode()),
             ]
+            if self._limited is not None:
+                message["headers"] += self._gate._state.limiter.headers(self._limited)
         await self._send(message)
 
     async def _fail(self, error: RequestError) -> None:

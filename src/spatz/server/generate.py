@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.errors import RequestError
-from spatz.server.meter import Meter
+from spatz.server.meter import Charge, Meter
 from spatz.server.served import ServedModel
 from spatz.server.sse import wait_for_disconnect
 
@@ -92,24 +92,25 @@ async def stream(
     model: ServedModel, requests: Sequence[Request], meter: Meter
 ) -> AsyncGenerator[tuple[int, Delta], None]:
     """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j."""
+    charges = meter.admit(requests)
     if len(requests) == 1:
-        async with aclosing(_timed(model, requests[0], meter)) as deltas:
+        async with aclosing(_timed(model, requests[0], meter, charges[0])) as deltas:
             async for delta in deltas:
                 yield delta.index, delta
         return
     # Unbounded, so that nothing can block on a consumer that has gone; choices and their tokens are bounded anyway.
     ready: asyncio.Queue[tuple[int, Delta] | None] = asyncio.Queue()
 
-    async def pump(base: int, request: Request) -> None:
-        async with aclosing(_timed(model, request, meter)) as deltas:
+    async def pump(base: int, request: Request, charge: Charge) -> None:
+        async with aclosing(_timed(model, request, meter, charge)) as deltas:
             async for delta in deltas:
                 ready.put_nowait((base + delta.index, delta))
 
     async def pump_all() -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for place, request in enumerate(requests):
-                    group.create_task(pump(place * request.params.n, request))
+                for place, (request, charge) in enumerate(zip(requests, charges, strict=True)):
+                    group.create_task(pump(place * request.params.n, request, charge))
         finally:
             ready.put_nowait(None)
 
@@ -131,20 +132,23 @@ async def _unwrapped(task: asyncio.Task[None]) -> None:
         raise group.exceptions[0] from None
 
 
-async def _timed(model: ServedModel, request: Request, meter: Meter) -> AsyncGenerator[Delta, None]:
+async def _timed(model: ServedModel, request: Request, meter: Meter, charge: Charge) -> AsyncGenerator[Delta, None]:
     watch = meter.watch(request.params.n)
-    async with aclosing(model.submit(request)) as deltas:
-        try:
-            async for delta in deltas:
-                if delta.finish_reason is FinishReason.ABORT:
-                    # An answer that the server cuts short is an error, not a shorter answer.
-                    raise stopping()
-                watch.step(len(delta.tokens))
-                if delta.usage is not None:
-                    meter.count(delta.usage)
-                yield delta
-        finally:
-            watch.end()
+    try:
+        with charge:
+            async with aclosing(model.submit(request)) as deltas:
+                deltas.on_usage = charge.settle  # also of an answer that nobody reads to its end
+                async for delta in deltas:
+                    if delta.finish_reason is FinishReason.ABORT:
+                        # An answer that the server cuts short is an error, not a shorter answer.
+                        raise stopping()
+                    watch.step(len(delta.tokens))
+                    yield delta
+    except Exception:
+        charge.drop()
+        raise
+    finally:
+        watch.end()
 
 
 async def gather(model: ServedModel, requests: Sequence[Request], meter: Meter) -> tuple[list[Choice], Totals]:

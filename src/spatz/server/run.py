@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from spatz.config import Settings
 from spatz.errors import ConfigError
-from spatz.server.auth import check_binding
+from spatz.server.auth import check_binding, is_loopback, stored_keys
 from spatz.server.state import State
 
 __all__ = ["Server", "bind", "serve_app"]
@@ -29,7 +29,8 @@ logger = logging.getLogger("spatz.server")
 
 def bind(settings: Settings) -> socket.socket:
     """A listening socket, before the model is loaded: a port that is taken should not cost a minute to find out."""
-    check_binding(settings.host, settings.api_key)
+    if not is_loopback(settings.host):
+        check_binding(settings.host, settings.api_key or stored_keys(settings))
     host = settings.host.strip("[]")
     try:
         found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

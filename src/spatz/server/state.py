@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +14,16 @@ from typing import Any
 from starlette.requests import Request
 
 from spatz.config import Settings
-from spatz.engine.request import SamplingParams, Usage
+from spatz.engine.request import SamplingParams
 from spatz.errors import RequestError
-from spatz.server.caller import Caller, caller_of
+from spatz.server.caller import caller_of
 from spatz.server.fields import Sampling
-from spatz.server.meter import Meter
+from spatz.server.keyring import KeyRing
+from spatz.server.limits import Limiter
+from spatz.server.meter import Counter, Meter
 from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
+from spatz.server.usage import UsageRecorder
 from spatz.store.db import Database
 
 __all__ = ["State", "sampling", "state_of"]
@@ -34,13 +36,20 @@ class State:
     metrics: Metrics
     database: Database
     draining: bool = False
-    # Told (caller, usage) when an engine request ends: limits and the usage tables add themselves here.
-    counters: list[Callable[[Caller, Usage], None]] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)  # told when an engine request ends
     # What runs beside the requests (batches, expiry): entered when the server starts, left when it stops.
     services: list[AbstractAsyncContextManager[object]] = field(default_factory=list)
     names: tuple[str, ...] = field(init=False)
+    keys: KeyRing = field(init=False)
+    limiter: Limiter = field(init=False)
+    usage: UsageRecorder = field(init=False)
 
     def __post_init__(self) -> None:
+        self.keys = KeyRing(self.database)
+        self.limiter = Limiter(self.model.name)
+        self.usage = UsageRecorder(self.database, self.model.name, self.keys)
+        self.counters.append(self.usage.count)
+        self.services.append(self.usage.running())
         self.names = tuple(dict.fromkeys((self.model.name, *self.settings.aliases)))
 
     def check_model(self, name: str) -> None:
@@ -61,7 +70,7 @@ class State:
         return self.settings.default_temperature
 
     def meter(self, request: Request) -> Meter:
-        return Meter(self.metrics, caller_of(request), self.counters)
+        return Meter(self.metrics, caller_of(request), self.counters, request.scope.get("spatz.ticket"))
 
     def head(self, prefix: str) -> dict[str, Any]:
         """What every answer and chunk carries. model is the model's own name, also when an alias was asked for."""
