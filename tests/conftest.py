@@ -45,8 +45,16 @@ def postgres() -> Iterator[private_postgres.Postgres]:
 
 
 @pytest.fixture(scope="session")
-def server(model_path: Path, data_dir: Path) -> Iterator[RunningServer]:
+def server_dir(model_path: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory of its own, so that what tests store stays out of the user's; the weights are shared."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "models").symlink_to(data_dir / "models", target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(server_dir: Path) -> Iterator[RunningServer]:
     """One for all tests that only talk to it. Its end is tested too: it has to be orderly."""
-    with serve(data_dir) as running:
+    with serve(server_dir) as running:
         yield running
         assert running.stop() == 0

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +26,23 @@ class RunningServer:
     greeting: str
 
     def stop(self, signals: int = 1) -> int:
-        for _ in range(signals):
+        self.process.send_signal(signal.SIGTERM)
+        for _ in range(signals - 1):
+            # A signal that comes while the same one is still pending is lost: wait until the first was seen.
+            self._wait_for_draining()
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(START_WAIT)
+
+    def _wait_for_draining(self) -> None:
+        """Until it says that it takes nothing more: /healthz is 503."""
+        for _ in range(10_000):
+            try:
+                with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/healthz", timeout=START_WAIT):
+                    pass
+            except urllib.error.HTTPError as error:
+                error.close()
+                return
+        raise AssertionError("the server did not notice the signal")
 
 
 @contextmanager

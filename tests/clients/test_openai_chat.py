@@ -1,32 +1,15 @@
-"""The clients that people use, unchanged, against a server of the embedded model: openai, langchain-openai, llm."""
+"""Chat and legacy completions with the SDK of the API, unchanged: the newest and (see test_older.py) version 2."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import openai
 import pytest
-from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, OpenAI
 
-from server.running import RunningServer, serve
-
-WAIT = 300
-MODEL = "gpt-4.1-nano"
-ASKED = "The capital of France is Paris. So what is the capital of France?"  # what a small model cannot get wrong
-QUESTION = [{"role": "user", "content": ASKED}]
-
-
-@pytest.fixture
-def client(server: RunningServer) -> Iterator[OpenAI]:
-    with OpenAI(base_url=server.base_url, api_key="none", timeout=WAIT, max_retries=0) as client:
-        yield client
+from clients.asking import ASKED, MODEL, QUESTION, WAIT
+from clients.things import CHAT_TOOL, CITIES, SENTENCE, Person
 
 
 def test_whole_answer(client: OpenAI) -> None:
@@ -50,8 +33,8 @@ def test_streamed_answer_is_the_whole_one(client: OpenAI) -> None:
     assert [chunk.usage for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
 
 
-async def test_async(server: RunningServer) -> None:
-    async with AsyncOpenAI(base_url=server.base_url, api_key="none", timeout=WAIT) as client:
+async def test_async(base_url: str) -> None:
+    async with AsyncOpenAI(base_url=base_url, api_key="none", timeout=WAIT) as client:
         answer = await client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=0, max_tokens=30)
         stream = await client.chat.completions.create(
             model=MODEL, messages=QUESTION, temperature=0, max_tokens=30, stream=True
@@ -163,98 +146,100 @@ def test_models(client: OpenAI) -> None:
     assert client.models.retrieve(MODEL).id == MODEL
 
 
-def test_errors_are_the_sdk_classes(client: OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as bad:
-        client.chat.completions.create(model=MODEL, messages=QUESTION, temperature=9)
-    assert bad.value.param == "temperature"
-    with pytest.raises(openai.NotFoundError) as missing:
-        client.chat.completions.create(model="gpt-9", messages=QUESTION)
-    assert missing.value.code == "model_not_found"
-    with pytest.raises(openai.BadRequestError) as long:
-        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "heron " * 20_000}])
-    assert long.value.code == "context_length_exceeded"
-    with pytest.raises(openai.BadRequestError) as tools:
-        client.chat.completions.create(
-            model=MODEL, messages=QUESTION, tools=[{"type": "function", "function": {"name": "f"}}]
-        )
-    assert tools.value.param == "tools"
+def test_parse(client: OpenAI) -> None:
+    answer = client.chat.completions.parse(
+        model=MODEL, messages=[{"role": "user", "content": SENTENCE}], response_format=Person, temperature=0
+    )
+    message = answer.choices[0].message
+    assert isinstance(message.parsed, Person)
+    assert Person.model_validate_json(message.content) == message.parsed
+    assert answer.choices[0].finish_reason == "stop"
 
 
-def test_keys_and_the_way_down(model_path: Path, data_dir: Path) -> None:
-    with serve(data_dir, SPATZ_API_KEY="one-secret") as server:
-        assert "one-secret" not in server.greeting
-        with OpenAI(base_url=server.base_url, api_key="wrong", timeout=WAIT) as client:
-            with pytest.raises(openai.AuthenticationError):
-                client.models.list()
-            assert client.with_options(api_key="one-secret").models.list().data
-        assert server.stop() == 0
+def test_the_stream_helper_parses(client: OpenAI) -> None:
+    with client.chat.completions.stream(
+        model=MODEL, messages=[{"role": "user", "content": SENTENCE}], response_format=Person, temperature=1, seed=3
+    ) as stream:
+        done = [event for event in stream if event.type == "content.done"]
+        final = stream.get_final_completion()
+    assert isinstance(done[0].parsed, Person)
+    assert final.choices[0].message.parsed == done[0].parsed
 
 
-def test_two_signals_stop_at_once(model_path: Path, data_dir: Path) -> None:
-    with serve(data_dir) as server, OpenAI(base_url=server.base_url, api_key="x", timeout=WAIT) as client:
-        endless = client.chat.completions.create(
-            model=MODEL, messages=QUESTION, stream=True, max_tokens=8000, extra_body={"ignore_eos": True}
-        )
-        next(iter(endless))
-        assert server.stop(signals=2) == 0
-
-
-def test_the_greeting_works_when_pasted(server: RunningServer) -> None:
-    snippet = server.greeting[server.greeting.index("from openai") :]
-    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, timeout=WAIT, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    curl = server.greeting[server.greeting.index("curl ") : server.greeting.index("}'") + 2]
-    body = curl[curl.index("'") + 1 : -1]
-    url = curl.split()[1]
-    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=WAIT) as response:
-        assert json.load(response)["choices"]
-
-
-def test_langchain(server: RunningServer) -> None:
-    chat = ChatOpenAI(
+def test_json_object(client: OpenAI) -> None:
+    answer = client.chat.completions.create(
         model=MODEL,
-        base_url=server.base_url,
-        api_key="none",
+        messages=[{"role": "user", "content": "Give me a JSON object with your favourite number."}],
+        response_format={"type": "json_object"},
+        max_tokens=200,
         temperature=0,
-        max_tokens=30,
-        stream_usage=True,
-        timeout=WAIT,
     )
-    answer = chat.invoke([("system", "You are helpful."), ("human", ASKED)])
-    # What the model makes of it is its own affair; it must be what the API's own client gets.
-    with OpenAI(base_url=server.base_url, api_key="none", timeout=WAIT) as plain:
-        same = plain.chat.completions.create(
-            model=MODEL,
-            temperature=0,
-            max_tokens=30,
-            messages=[{"role": "system", "content": "You are helpful."}, {"role": "user", "content": ASKED}],
-        )
-    assert answer.content == same.choices[0].message.content != ""
-    assert answer.usage_metadata["total_tokens"] > 0
-    assert answer.response_metadata["finish_reason"] in ("stop", "length")
-    streamed = None
-    for chunk in chat.stream(ASKED):
-        streamed = chunk if streamed is None else streamed + chunk
-    assert streamed is not None
-    assert "Paris" in streamed.content
-    assert streamed.usage_metadata["output_tokens"] > 0
+    text = answer.choices[0].message.content
+    assert text.lstrip().startswith("{")
+    if answer.choices[0].finish_reason == "stop":
+        assert isinstance(json.loads(text), dict)
 
 
-@pytest.mark.parametrize("flags", [(), ("--no-stream",)])
-def test_llm(server: RunningServer, tmp_path: Path, flags: tuple[str, ...]) -> None:
-    (tmp_path / "extra-openai-models.yaml").write_text(
-        f'- model_id: spatz\n  model_name: {MODEL}\n  api_base: "{server.base_url}"\n'
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+def test_tools(client: OpenAI, choice: object) -> None:
+    messages = [{"role": "user", "content": "How is the weather in Paris?"}]
+    asked = {"model": MODEL, "tools": [CHAT_TOOL], "temperature": 0, "parallel_tool_calls": False}
+    answer = client.chat.completions.create(messages=messages, tool_choice=choice, **asked)
+    message = answer.choices[0].message
+    (call,) = message.tool_calls
+    assert call.function.name == "get_weather"
+    assert set(json.loads(call.function.arguments)) == {"city"}
+    assert json.loads(call.function.arguments)["city"] in CITIES
+    # A named call ends with "stop", as the API has it.
+    assert answer.choices[0].finish_reason == ("tool_calls" if choice == "required" else "stop")
+    result = {"role": "tool", "tool_call_id": call.id, "content": "It is sunny, 21 degrees."}
+    after = client.chat.completions.create(messages=[*messages, message, result], tool_choice="none", **asked)
+    assert after.choices[0].message.content
+    assert not after.choices[0].message.tool_calls
+
+
+def test_streamed_tools(client: OpenAI) -> None:
+    asked = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "How is the weather in Rome?"}],
+        "tools": [CHAT_TOOL],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "seed": 5,
+    }
+    whole = client.chat.completions.create(**asked).choices[0].message.tool_calls[0]
+    with client.chat.completions.stream(**asked) as stream:
+        events = list(stream)
+        final = stream.get_final_completion()
+    (call,) = final.choices[0].message.tool_calls
+    assert (call.function.name, call.function.arguments) == (whole.function.name, whole.function.arguments)
+    assert [event.name for event in events if event.type == "tool_calls.function.arguments.done"] == ["get_weather"]
+    assert final.choices[0].finish_reason == "tool_calls"
+
+
+def test_a_pydantic_tool_is_parsed(client: OpenAI) -> None:
+    answer = client.chat.completions.parse(
+        model=MODEL,
+        messages=[{"role": "user", "content": SENTENCE}],
+        tools=[openai.pydantic_function_tool(Person)],
+        tool_choice="required",
+        temperature=0,
     )
-    command = [sys.executable, "-m", "llm", "-m", "spatz", "-o", "temperature", "0", "-o", "max_tokens", "30", *flags]
-    done = subprocess.run(
-        [*command, ASKED],
-        env={**os.environ, "LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": "none"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=WAIT,
-        check=False,
+    assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Person)
+
+
+def test_stored_completions(client: OpenAI) -> None:
+    made = client.chat.completions.create(
+        model=MODEL, messages=QUESTION, max_tokens=10, store=True, metadata={"test": "stored-completions"}
     )
-    assert done.returncode == 0, done.stderr
-    assert b"Paris" in done.stdout
+    found = client.chat.completions.retrieve(made.id)
+    assert found.choices[0].message.content == made.choices[0].message.content
+    listed = client.chat.completions.list(metadata={"test": "stored-completions"})
+    assert [one.id for one in listed] == [made.id]
+    messages = client.chat.completions.messages.list(made.id).data
+    assert messages[0].content == ASKED
+    changed = client.chat.completions.update(made.id, metadata={"test": "changed"})
+    assert changed.metadata == {"test": "changed"}
+    assert client.chat.completions.delete(made.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.retrieve(made.id)
