@@ -8,11 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any, Self
 
-from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
+from spatz.engine.request import Constraint, Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.engine.stats import EngineStats
 from spatz.errors import ContextLengthError, OverloadedError, RequestError
+from spatz.prompt.dialect import PLAIN, Dialect
+from spatz.prompt.tool_grammar import CallsGrammar
+from spatz.prompt.tool_messages import messages_for
+from spatz.prompt.tools import shown_tools, wanted_form
+from spatz.prompt.turn import OutputFormat, Turn
 
 CONTEXT = 4096
 
@@ -84,6 +89,20 @@ class FakeStream:
         self.model.open.discard(self)
 
 
+class FakeConstraint:
+    """Says what was asked for. Answers are scripted: nothing is constrained."""
+
+    def __init__(self, wanted: OutputFormat | CallsGrammar) -> None:
+        self.wanted = wanted
+
+    def __call__(self) -> Constraint:
+        raise AssertionError("nothing runs here")
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "\n".join(part["text"] for part in content or ())
+
+
 class FakeModel:
     """What was asked is kept in `requests` and `chats`."""
 
@@ -95,6 +114,8 @@ class FakeModel:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.chats: list[Sequence[dict[str, str]]] = []
+        self.turns: list[Turn] = []
+        self.dialect: Dialect = PLAIN
         self.streams: asyncio.Queue[FakeStream] = asyncio.Queue()
         self.open: set[FakeStream] = set()
         self.answers: deque[Sequence[str] | Exception] = deque()
@@ -104,6 +125,15 @@ class FakeModel:
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
         self.chats.append(messages)
         return list("".join(f"{m['role']}:{m['content']}\n" for m in messages).encode())
+
+    def encode_turn(self, turn: Turn) -> Sequence[int]:
+        self.turns.append(turn)
+        messages = messages_for(turn.messages, shown_tools(turn, self.dialect), self.dialect)
+        return self.encode_chat([{**m, "content": _text(m["content"])} for m in messages])
+
+    async def constrain(self, turn: Turn, source: str) -> Callable[[], Constraint] | None:
+        wanted = wanted_form(turn, self.dialect, ())
+        return None if wanted is None else FakeConstraint(wanted)
 
     def encode(self, text: str) -> Sequence[int]:
         return list(text.encode())

@@ -22,7 +22,7 @@ __all__ = ["Kind", "Prompt", "Span", "build_chat", "build_completion"]
 
 Kind = Literal["instruction", "document"]
 
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,12 @@ def build_chat(
     template: ChatTemplate | None,
     tokenizer: Tokenizer,
     *,
+    tools: Sequence[Mapping[str, Any]] = (),
     add_generation_prompt: bool = True,
 ) -> Prompt:
     """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?}, joined by line breaks.
-    kind is "instruction" (the default) or "document". Raises RequestError for messages that cannot be rendered whole.
+    kind is "instruction" (the default) or "document". tools, and the tool_calls of messages, are in the form of Hugging
+    Face's templates. Raises RequestError for messages that cannot be rendered whole.
     """
     if template is None:
         raise RequestError(
@@ -65,7 +67,7 @@ def build_chat(
     if not messages:
         raise RequestError("There must be at least one message.", param="messages")
     parts = [_parts(message, index) for index, message in enumerate(messages)]
-    rendered, places, control, stand_ins = _render(messages, parts, template, tokenizer, add_generation_prompt)
+    rendered, places, control, stand_ins = _render(messages, parts, tools, template, tokenizer, add_generation_prompt)
     return _encode(rendered, places, control, stand_ins, tokenizer)
 
 
@@ -115,6 +117,8 @@ def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
             f"The role {str(role)[:40]!r} is not one of {', '.join(_ROLES)}.", param=f"messages.[{index}].role"
         )
     content = message.get("content")
+    if content is None and message.get("tool_calls"):
+        content = ""
     items = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(items, list | tuple) or not items:
         raise RequestError("A message needs a text or a list of text parts.", param=f"messages.[{index}].content")
@@ -132,6 +136,7 @@ def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
 def _render(
     messages: Sequence[Mapping[str, Any]],
     parts: Sequence[Sequence[_Part]],
+    tools: Sequence[Mapping[str, Any]],
     template: ChatTemplate,
     tokenizer: Tokenizer,
     add_generation_prompt: bool,
@@ -142,20 +147,23 @@ def _render(
     if not all(name is None or isinstance(name, str) for name in names):
         raise RequestError("A name must be a text.", param="messages")
     contents = ["\n".join(part.text for part in group) for group in parts]
-    stand_ins = control.stand_ins(
-        [*contents, *(name for name in names if name), template.source, *tokenizer.special_tokens]
-    )
+    extra = [{key: message[key] for key in ("tool_calls", "tool_call_id") if message.get(key)} for message in messages]
+    said = [*contents, *(name for name in names if name), *_texts([*extra, *tools])]
+    stand_ins = control.stand_ins([*said, template.source, *tokenizer.special_tokens])
     if stand_ins is None:
         raise RequestError("The messages use every private character of Unicode.", param="messages")
     safe = [control.disarm(content, stand_ins) for content in contents]
+    safe_tools = _disarmed(list(tools), control, stand_ins)
+    safe_extra = _disarmed(extra, control, stand_ins)
 
     def render(texts: Sequence[str]) -> str:
         dicts = [
             {"role": group[0].role, "content": text}
             | ({"name": control.disarm(name, stand_ins)} if name is not None else {})
-            for group, text, name in zip(parts, texts, names, strict=True)
+            | more
+            for group, text, name, more in zip(parts, texts, names, safe_extra, strict=True)
         ]
-        return template.render(dicts, add_generation_prompt=add_generation_prompt)
+        return template.render(dicts, tools=safe_tools, add_generation_prompt=add_generation_prompt)
 
     rendered = render(safe)
     places, dropped = _places(rendered, safe, template, render)
@@ -170,6 +178,31 @@ def _render(
             continue
         found += _part_places(group, *place)
     return rendered, found, control, stand_ins
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in something made of JSON, its keys too."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            stack.extend(item.keys())
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _disarmed(value: Any, control: ControlText, stand_ins: dict[str, str]) -> Any:
+    """Their depth is bounded by the parser of the request's body, which came before."""
+    if isinstance(value, str):
+        return control.disarm(value, stand_ins)
+    if isinstance(value, Mapping):
+        return {control.disarm(key, stand_ins): _disarmed(item, control, stand_ins) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_disarmed(item, control, stand_ins) for item in value]
+    return value
 
 
 def _places(

@@ -7,6 +7,7 @@ Which parts of the text are messages, and how it becomes tokens, is decided in b
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -68,16 +69,27 @@ class ChatTemplate:
             raise TemplateError("the date format is not sane")
         return self._now().strftime(format)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
-        """Raises RequestError if the template refuses the messages, fails on them, or costs too much."""
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """tools: in the form of Hugging Face's templates, for a template that takes them. Raises RequestError if the
+        template refuses the messages, fails on them, or costs too much.
+        """
         size = sum(len(value) for message in messages for value in message.values() if isinstance(value, str))
+        calls = [message["tool_calls"] for message in messages if message.get("tool_calls")]
+        if tools or calls:
+            size += len(json.dumps([*tools, *calls]))
         budget = replace(self._budget, characters=self._budget.characters + 8 * size)
         try:
             with self._environment.spending(budget):
                 return self._template.render(
                     messages=[dict(message) for message in messages],
                     add_generation_prompt=add_generation_prompt,
-                    tools=None,
+                    tools=[dict(tool) for tool in tools] or None,
                     documents=None,
                     **self._tokens,
                 )

@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from spatz.engine.request import FinishReason, Request, SamplingParams, TokenLogprob
+from spatz.prompt.tools import chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
+from spatz.server.call_reader import CallReader
+from spatz.server.events import CallArguments, CallDone, CallStarted, Event, Finished, Reason, TextDelta
 from spatz.server.generate import LONG_TEXT, Totals, stream
 from spatz.server.meter import Meter
 from spatz.server.served import ServedModel
+from spatz.server.tool_decision import decide
 
 __all__ = [
     "Answer",
@@ -27,54 +30,11 @@ __all__ = [
     "Finished",
     "Reason",
     "TextDelta",
+    "Work",
     "answer",
     "gather_answers",
     "prepare",
 ]
-
-Reason = Literal["stop", "length", "tool_calls"]
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    index: int  # of the choice
-    text: str
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CallStarted:
-    index: int
-    position: int  # 0, 1, ... among the choice's calls
-    id: str  # call_...
-    name: str
-    kind: Literal["function", "custom"]
-
-
-@dataclass(frozen=True, slots=True)
-class CallArguments:
-    index: int
-    position: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallDone:
-    index: int
-    position: int
-    call: ToolCall  # whole
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of one choice. usage: on the last one, over all choices."""
-
-    index: int
-    reason: Reason
-    usage: Totals | None = None
-
-
-Event = TextDelta | CallStarted | CallArguments | CallDone | Finished
 
 
 @dataclass(slots=True)
@@ -87,40 +47,72 @@ class Answer:
     reason: Reason = "stop"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A turn that is ready to be answered. request is the engine's, of an answer in text where that is not decided."""
+
+    turn: Turn
+    request: Request
+    undecided: bool = False  # whether it calls a tool is found out first, when it is answered
+
+    @property
+    def params(self) -> SamplingParams:
+        return self.request.params
+
+
 async def prepare(
     model: ServedModel, turn: Turn, params: SamplingParams, *, request_id: str, source: str, meter: Meter
-) -> Request:
-    """The turn as the engine's request. Raises RequestError for what cannot be served, before anything runs."""
+) -> Work:
+    """The turn as work for the engine. Raises RequestError for what cannot be served, before anything runs."""
+    open_question = undecided(turn, model.dialect)
+    if open_question:
+        # Whatever is decided, it has to be possible.
+        await model.constrain(chosen(turn, tuple(tool.name for tool in turn.tools)), source)
+    first = chosen(turn, ()) if open_question else turn
+    request = Request(prompt=(), params=params, request_id=request_id, source=source, priority=meter.caller.priority)
+    return Work(turn, await _completed(model, first, request), open_question)
+
+
+async def _completed(model: ServedModel, turn: Turn, request: Request) -> Request:
+    """With the turn's prompt and constraint."""
+    constraint = await model.constrain(turn, request.source)
     size = sum(len(message.get("content") or "") for message in turn.messages)
-    prompt = (
-        model.encode_chat(turn.messages)
-        if size < LONG_TEXT
-        else await asyncio.to_thread(model.encode_chat, turn.messages)
-    )
-    return Request(prompt=prompt, params=params, request_id=request_id, source=source, priority=meter.caller.priority)
+    prompt = model.encode_turn(turn) if size < LONG_TEXT else await asyncio.to_thread(model.encode_turn, turn)
+    params = request.params
+    if params.stop and not may_answer_text(turn):
+        params = replace(params, stop=())  # they end a text; in the middle of a call they would leave half of one
+    return replace(request, prompt=prompt, params=params, constraint=constraint)
 
 
-async def answer(model: ServedModel, turn: Turn, request: Request, meter: Meter) -> AsyncGenerator[Event, None]:
+async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> AsyncGenerator[Event, None]:
     """The events of all choices as they come. Closing it frees the request's slot."""
+    turn, request = work.turn, work.request
+    if work.undecided:
+        turn = await decide(model, turn, request)
+        if not may_answer_text(turn):
+            request = await _completed(model, turn, request)
+    named = work.turn.tool_choice.mode == "required" and len(work.turn.tool_choice.names) == 1
+    readers = [CallReader(index, turn, model.dialect, named=named) for index in range(request.params.n)]
     totals = Totals()
     left = request.params.n
     async with aclosing(stream(model, [request], meter)) as deltas:
         async for index, delta in deltas:
-            if delta.text or delta.logprobs:
-                yield TextDelta(index, delta.text, delta.logprobs)
+            for event in readers[index].read(delta):
+                yield event
             if delta.usage is not None:
                 totals.add(delta.usage)
             if delta.finish_reason is not None:
                 left -= 1
-                reason: Reason = "length" if delta.finish_reason is FinishReason.LENGTH else "stop"
-                yield Finished(index, reason, None if left else replace(totals))
+                for event in readers[index].end(delta.finish_reason is FinishReason.LENGTH):
+                    yield event
+                yield Finished(index, readers[index].reason, None if left else replace(totals))
 
 
-async def gather_answers(model: ServedModel, turn: Turn, request: Request, meter: Meter) -> tuple[list[Answer], Totals]:
-    answers = [Answer() for _ in range(request.params.n)]
+async def gather_answers(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> tuple[list[Answer], Totals]:
+    answers = [Answer() for _ in range(work.params.n)]
     pieces: list[list[str]] = [[] for _ in answers]
     totals = Totals()
-    async with aclosing(answer(model, turn, request, meter)) as events:
+    async with aclosing(answer(model, turn, work, meter)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 pieces[event.index].append(event.text)

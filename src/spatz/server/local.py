@@ -21,8 +21,12 @@ from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
 from spatz.prompt.build import build_chat, build_completion
 from spatz.prompt.chat_template import ChatTemplate
-from spatz.prompt.grammar import Grammars
-from spatz.prompt.turn import Message
+from spatz.prompt.dialect import dialect_of
+from spatz.prompt.grammar import ConstraintMaker, Grammars
+from spatz.prompt.tool_grammar import compiled
+from spatz.prompt.tool_messages import hf_tools, messages_for
+from spatz.prompt.tools import shown_tools, wanted_form
+from spatz.prompt.turn import Message, Turn
 from spatz.weights.load import LoadedModel, load_model
 
 __all__ = ["LocalModel", "local_model"]
@@ -39,6 +43,8 @@ class LocalModel:
         self.core = core
         """How it is computed: "isa", "threads" and "kv"."""
         self._template = _template(loaded)
+        self._special = loaded.tokenizer.special_tokens
+        self.dialect = dialect_of(loaded.chat_template, self._special)
         self.engine = engine
         self.grammars = Grammars(loaded.tokenizer, loaded.eos_ids, loaded.vocab)
         self.name = loaded.card.name
@@ -49,6 +55,16 @@ class LocalModel:
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         return build_chat(messages, self._template, self._loaded.tokenizer).tokens
+
+    def encode_turn(self, turn: Turn) -> Sequence[int]:
+        tools = shown_tools(turn, self.dialect)
+        messages = messages_for(turn.messages, tools, self.dialect)
+        given = hf_tools(tools) if self.dialect.trained else ()
+        return build_chat(messages, self._template, self._loaded.tokenizer, tools=given).tokens
+
+    async def constrain(self, turn: Turn, source: str) -> ConstraintMaker | None:
+        wanted = wanted_form(turn, self.dialect, self._special)
+        return None if wanted is None else await compiled(self.grammars, wanted, turn.tools, source)
 
     def encode(self, text: str) -> Sequence[int]:
         return build_completion(text, self._loaded.tokenizer).tokens

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from spatz.engine.request import Delta, Request, Usage
+from spatz.engine.request import Constraint, Delta, Request, Usage
 from spatz.engine.stats import EngineStats
+from spatz.prompt.dialect import Dialect
 from spatz.prompt.grammar import Grammars
-from spatz.prompt.turn import Message
+from spatz.prompt.turn import Message, Turn
 
 __all__ = ["DeltaStream", "Message", "ServedModel"]
 
@@ -50,6 +51,18 @@ class ServedModel(Protocol):
 
     def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
         """Messages through the chat template, ready for the answer."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the model writes tool calls."""
+
+    def encode_turn(self, turn: Turn) -> Sequence[int]:
+        """The same with the turn's tools, and with calls and results among the messages."""
+
+    async def constrain(self, turn: Turn, source: str) -> Callable[[], Constraint] | None:
+        """What the turn's format and tools hold the answer to; None: it is free text. Raises RequestError, which names
+        a parameter of chat ("messages") or of Responses ("input"), for what cannot be compiled.
+        """
 
     def encode(self, text: str) -> Sequence[int]: ...
 

@@ -8,9 +8,8 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from spatz.engine.request import Request as EngineRequest
 from spatz.prompt.turn import Turn
-from spatz.server.answer import Finished, TextDelta, answer, gather_answers, prepare
+from spatz.server.answer import Finished, TextDelta, Work, answer, gather_answers, prepare
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
 from spatz.server.gate import identify, request_id
@@ -47,7 +46,7 @@ async def create_chat_completion(request: Request) -> Response:
 
 
 async def _chunks(
-    state: State, body: ChatRequest, turn: Turn, work: EngineRequest, meter: Meter
+    state: State, body: ChatRequest, turn: Turn, work: Work, meter: Meter
 ) -> AsyncGenerator[bytes, None]:
     top = work.params.logprobs
     chunks = ChatChunks(
