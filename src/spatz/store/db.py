@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from spatz.errors import ConfigError, RequestError
@@ -168,6 +168,9 @@ def _telling() -> Iterator[None]:
         # Its first line is the database's own; what follows is the statement, which may hold what users sent.
         logger.error("the database failed: %s", (str(error) or type(error).__name__).splitlines()[0])
         raise StorageError from error
+    except (DataError, UnicodeEncodeError):
+        # PostgreSQL has no U+0000 in its texts, and neither has half a surrogate pair.
+        raise RequestError("The request has text that cannot be stored.", code="invalid_value") from None
 
 
 def _set_up_sqlite(connection: Any, record: object) -> None:
