@@ -118,10 +118,10 @@ def test_prompt_of_files_and_argument(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_greeting() -> None:
-    text = greeting(Settings(), "m", 81)
+    text = greeting(Settings(), "m", 81, keys=False)
     assert "curl http://127.0.0.1:81/v1/chat/completions -H" in text
     compile(text[text.index("from openai") :], "snippet", "exec")
-    text = greeting(Settings(host="::", api_key=("hunter2",), aliases=()), "m", 81)
+    text = greeting(Settings(host="::", api_key=("hunter2",), aliases=()), "m", 81, keys=True)
     assert "http://[::1]:81/v1" in text
     assert "$SPATZ_API_KEY" in text
     assert "hunter2" not in text

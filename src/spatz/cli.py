@@ -15,11 +15,13 @@ import typer
 from spatz import __version__
 from spatz.bench.command import bench
 from spatz.commands.chat import chat
+from spatz.commands.keys import keys
 from spatz.commands.models import models
 from spatz.commands.pull import pull
 from spatz.commands.run import run
 from spatz.commands.serve import serve
 from spatz.commands.shared import Debug, OutputClosed, leave_quietly
+from spatz.commands.usage import usage
 from spatz.errors import ConfigError, SpatzError
 
 __all__ = ["app", "main"]
@@ -39,6 +41,8 @@ app.command()(run)
 app.command()(chat)
 app.command()(pull)
 app.command()(models)
+app.add_typer(keys, name="keys")
+app.command()(usage)
 app.command()(bench)
 
 

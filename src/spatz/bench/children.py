@@ -1,6 +1,7 @@
 """Spatz in processes of its own, as a person starts it: what is measured is what they wait for and what `top` shows.
 
 The children get this process's settings as flags; nothing of its environment or of a settings file reaches them twice.
+They have a database of their own: the person's keys would shut us out, and what is measured is nobody's usage.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def _spatz(
     """The process and what it wrote to stderr (a file, so that it can never wait for somebody to read it)."""
     flags = [*_flags(settings, path), "--config", os.devnull]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as directory:
+        environment[PREFIX + "DATABASE_URL"] = f"sqlite:///{directory}/spatz.db"
         process = subprocess.Popen(
             [sys.executable, "-m", "spatz.cli", command, *arguments, *flags],
             stdin=subprocess.DEVNULL,

@@ -47,21 +47,24 @@ def serve(settings: Settings, context: typer.Context) -> None:
             )
             app = create_app(model, settings)
             port = listener.getsockname()[1]
-            caught = serve_app(app, settings, listener, lambda: print(greeting(settings, model.name, port), flush=True))
+            keys = bool(settings.api_key) or app.state.spatz.keys.known
+            caught = serve_app(
+                app, settings, listener, lambda: print(greeting(settings, model.name, port, keys=keys), flush=True)
+            )
     if caught:
         note("stopped")
     raise typer.Exit(130 if caught == 2 else 0)
 
 
-def greeting(settings: Settings, name: str, port: int) -> str:
-    """What to paste. Not wrapped, and without the key itself."""
+def greeting(settings: Settings, name: str, port: int, *, keys: bool) -> str:
+    """What to paste. Not wrapped, and without the key itself. keys: whether one is demanded."""
     host = settings.host.strip("[]")
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     base = f"http://{host}:{port}/v1"
     alias = settings.aliases[0] if settings.aliases else name
-    key = '-H "Authorization: Bearer $SPATZ_API_KEY" ' if settings.api_key else ""
-    python_key = 'os.environ["SPATZ_API_KEY"]' if settings.api_key else '"none"'
-    python_import = "import os\n" if settings.api_key else ""
+    key = '-H "Authorization: Bearer $SPATZ_API_KEY" ' if keys else ""
+    python_key = 'os.environ["SPATZ_API_KEY"]' if keys else '"none"'
+    python_import = "import os\n" if keys else ""
     return f"""
 {name} is served at {base} (Ctrl-C stops it). Try:
 

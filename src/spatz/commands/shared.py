@@ -58,10 +58,14 @@ def set_up_logging(level: str, debug: bool) -> None:
 
 
 def configured(*groups: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose first parameter is `settings` gets flags for the settings of these groups instead of it."""
+    """A command whose first parameter is `settings` gets flags for the settings of these groups instead of it.
+
+    The name of one setting, such as "data_dir", stands for itself. Without any, it is all settings.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        known = [option for option in options(*groups) if option.switch]
+        wanted = [option for option in options() if not groups or {option.group, option.name} & set(groups)]
+        known = [option for option in wanted if option.switch]
 
         @functools.wraps(command)
         def run(**given: Any) -> None:

@@ -20,11 +20,13 @@ from spatz.config import Settings
 from spatz.errors import RequestError
 from spatz.server import openapi
 from spatz.server.auth import Auth
+from spatz.server.batch_body import BatchRequest
+from spatz.server.batches import BatchRunner
 from spatz.server.chat_request import ChatRequest
 from spatz.server.completion_request import CompletionRequest
 from spatz.server.gate import Gate, error_response
 from spatz.server.metrics import Metrics
-from spatz.server.routes import chat, completions, models, operations
+from spatz.server.routes import batches, chat, completions, files, models, operations, stored_chats, usage
 from spatz.server.served import ServedModel
 from spatz.server.state import State
 from spatz.store.db import Database
@@ -40,9 +42,11 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
         title="Spatz", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
     )
     app.state.spatz = state
-    for routes in (chat, completions, models, operations):
+    app.state.batches = BatchRunner(app, state)
+    state.services.append(app.state.batches)
+    for routes in (files, batches, chat, stored_chats, completions, models, operations, usage):
         app.include_router(routes.router)
-    openapi.install(app, ChatRequest, CompletionRequest)
+    openapi.install(app, BatchRequest, ChatRequest, CompletionRequest)
     handlers: dict[type[Exception], ExceptionHandler] = {
         RequestError: _request_error,
         HTTPException: _http_error,

@@ -112,7 +112,7 @@ class Ticket:
         bucket = self._account.tokens
         if bucket is None:
             return [0] * len(requests)
-        taken = [_declared(request) for request in requests]
+        taken = [self._limiter.bound(request) for request in requests]
         wanted = sum(taken)
         now = self._limiter.clock()
         if wanted > bucket.limit:
@@ -127,16 +127,11 @@ class Ticket:
             self._account.tokens.take(used - reserved, self._limiter.clock())
 
 
-def _declared(request: Request) -> int:
-    params = request.params
-    output = ASSUMED_OUTPUT if params.max_tokens is None else params.max_tokens
-    return len(request.prompt) + output * params.n
-
-
 class Limiter:
-    def __init__(self, model: str, clock: Clock = time.monotonic) -> None:
-        """model: its name, for the words of errors."""
+    def __init__(self, model: str, context_length: int, clock: Clock = time.monotonic) -> None:
+        """model: its name, for the words of errors. context_length: of prompt and answer together."""
         self._model = model
+        self._context_length = context_length
         self.clock = clock
         self._accounts: dict[str, Account] = {}
 
@@ -173,6 +168,13 @@ class Limiter:
             if bucket is not None:
                 found += bucket.headers(kind, now)
         return found
+
+    def bound(self, request: Request) -> int:
+        """The tokens that a request declares."""
+        params = request.params
+        output = ASSUMED_OUTPUT if params.max_tokens is None else params.max_tokens
+        room = max(0, self._context_length - len(request.prompt))
+        return len(request.prompt) + min(output, room) * params.n
 
     def _account(self, caller: Caller) -> Account | None:
         if caller.priority is Priority.BACKGROUND or caller.limits == Limits():

@@ -25,6 +25,7 @@ from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
 from spatz.server.usage import UsageRecorder
 from spatz.store.db import Database
+from spatz.store.files import Files
 
 __all__ = ["State", "sampling", "state_of"]
 
@@ -43,13 +44,20 @@ class State:
     keys: KeyRing = field(init=False)
     limiter: Limiter = field(init=False)
     usage: UsageRecorder = field(init=False)
+    files: Files = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.database)
-        self.limiter = Limiter(self.model.name)
+        self.limiter = Limiter(self.model.name, self.model.context_length)
         self.usage = UsageRecorder(self.database, self.model.name, self.keys)
         self.counters.append(self.usage.count)
         self.services.append(self.usage.running())
+        self.files = Files(
+            self.database,
+            self.settings.data_dir / "files",
+            limit=self.settings.max_storage_mb << 20,
+            days=self.settings.file_days,
+        )
         self.names = tuple(dict.fromkeys((self.model.name, *self.settings.aliases)))
 
     def check_model(self, name: str) -> None:
