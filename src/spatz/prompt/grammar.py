@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from spatz.engine.request import Constraint
 from spatz.errors import RequestError
+from spatz.prompt.json_schema import prepare
 from spatz.prompt.schema_bounds import check_bounds
 from spatz.prompt.turn import JsonFormat, OutputFormat
 from spatz.weights.tokenizer import Tokenizer
@@ -246,7 +247,7 @@ def _guided(schema: Mapping[str, Any] | None) -> dict[str, Any]:
     if schema is None:
         return {"type": "object", "x-guidance": _JSON_OPTIONS}
     check_bounds(schema)
-    return {**schema, "x-guidance": _JSON_OPTIONS}
+    return {**prepare(schema), "x-guidance": _JSON_OPTIONS}
 
 
 def _probe(matcher: llguidance.LLMatcher) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from spatz.errors import RequestError
+from spatz.prompt.schema_place import SHOWN, Place, shown
 
 __all__ = ["FORMATS", "check_strict"]
 
@@ -49,7 +50,6 @@ SHAPES = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "pattern", "format", "$ref"}
 )
 PERMITTED = ANNOTATIONS | BOUNDS | COUNTS | SHAPES | set(DEFINITIONS) | set(UNIONS)
-SHOWN = 64  # characters of a key or a value of the client's that are repeated to it
 
 
 def check_strict(schema: object, name: str, param: str = "response_format", code: str | None = None) -> None:
@@ -60,26 +60,6 @@ def check_strict(schema: object, name: str, param: str = "response_format", code
     """
     kind = "response_format" if param == "response_format" or param.startswith("text.") else "function"
     _Check(f"Invalid schema for {kind} '{name[:SHOWN]}': ", param, code).run(schema)
-
-
-class _Place:
-    """Where in the schema: a list from the end, so that a deep schema does not cost the square of its depth."""
-
-    __slots__ = ("above", "depth", "key", "levels")
-
-    def __init__(self, above: _Place | None = None, key: str = "", levels: int = 0) -> None:
-        self.above = above
-        self.key = key
-        self.depth: int = above.depth + 1 if above else 0
-        self.levels = levels  # objects and arrays around this schema
-
-    def __str__(self) -> str:
-        keys: list[str] = []
-        place = self
-        while place.above is not None:
-            keys.append(place.key[:SHOWN])
-            place = place.above
-        return str(tuple(reversed(keys)))
 
 
 class _Check:
@@ -93,25 +73,26 @@ class _Check:
 
     def run(self, root: object) -> None:
         if not isinstance(root, dict) or root.get("type") != "object":
-            shown = _shown(root.get("type")) if isinstance(root, dict) else _shown(root)
-            self.fail(f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{shown}\"'.")
+            kind = root.get("type") if isinstance(root, dict) else shown(root)
+            kind = kind[:SHOWN] if isinstance(kind, str) else shown(kind)
+            self.fail(f"schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{kind}\"'.")
         for key in (*UNIONS, "enum", "const", "$ref"):
             if key in root:
                 self.fail(f"schema must have type 'object' and not have '{key}' at the top level.")
         self.root: dict[str, Any] = root
-        todo: list[tuple[object, _Place]] = [(root, _Place())]
+        todo: list[tuple[object, Place]] = [(root, Place())]
         while todo:
             schema, place = todo.pop()
             todo.extend(reversed(list(self.visit(schema, place))))
 
-    def fail(self, text: str, place: _Place | None = None) -> NoReturn:
+    def fail(self, text: str, place: Place | None = None) -> NoReturn:
         where = f"In context={place}, " if place is not None else ""
         raise RequestError(f"{self.prefix}{where}{text}", param=self.param, code=self.code)
 
-    def visit(self, schema: object, place: _Place) -> Iterator[tuple[object, _Place]]:
+    def visit(self, schema: object, place: Place) -> Iterator[tuple[object, Place]]:
         """Check one schema; yields those directly inside of it."""
         if not isinstance(schema, dict):
-            self.fail(f"{_shown(schema)} is not of type 'object'.", place)
+            self.fail(f"{shown(schema)} is not of type 'object'.", place)
         if place.depth > 2 * MAX_NESTING:
             self.fail(f"Expected at most {MAX_NESTING} schemas within one another.")
         for key in schema:
@@ -130,13 +111,13 @@ class _Check:
             self.fail("array schema missing items.", place)
         yield from self.inside(schema, place, levels)
 
-    def inside(self, schema: dict[str, Any], place: _Place, levels: int) -> Iterator[tuple[object, _Place]]:
+    def inside(self, schema: dict[str, Any], place: Place, levels: int) -> Iterator[tuple[object, Place]]:
         for key in DEFINITIONS:
             if key in schema:
                 found = self.mapping(schema, key, place)
                 self.count_characters(sum(map(len, found)))
                 for name, value in found.items():
-                    yield value, _Place(_Place(place, key), name)
+                    yield value, Place(Place(place, key), name)
         if "properties" in schema:
             found = self.mapping(schema, "properties", place)
             self.properties += len(found)
@@ -144,24 +125,24 @@ class _Check:
                 self.fail(f"Expected at most {MAX_PROPERTIES} object properties total in schema, but got more.")
             self.count_characters(sum(map(len, found)))
             for name, value in found.items():
-                yield value, _Place(_Place(place, "properties"), name, levels)
+                yield value, Place(Place(place, "properties"), name, levels)
         if "items" in schema:
-            yield schema["items"], _Place(place, "items", levels)
+            yield schema["items"], Place(place, "items", levels)
         for key in UNIONS:
             if key in schema:
                 branches = schema[key]
                 if not isinstance(branches, list) or not branches:
-                    self.fail(f"{_shown(branches)} is not a non-empty array.", _Place(place, key))
+                    self.fail(f"{shown(branches)} is not a non-empty array.", Place(place, key))
                 for index, branch in enumerate(branches):
-                    yield branch, _Place(_Place(place, key), str(index), place.levels)
+                    yield branch, Place(Place(place, key), str(index), place.levels)
 
-    def mapping(self, schema: dict[str, Any], key: str, place: _Place) -> dict[str, Any]:
+    def mapping(self, schema: dict[str, Any], key: str, place: Place) -> dict[str, Any]:
         value = schema[key]
         if not isinstance(value, dict):
-            self.fail(f"{_shown(value)} is not of type 'object'.", _Place(place, key))
+            self.fail(f"{shown(value)} is not of type 'object'.", Place(place, key))
         return value
 
-    def types(self, schema: dict[str, Any], place: _Place) -> frozenset[str]:
+    def types(self, schema: dict[str, Any], place: Place) -> frozenset[str]:
         if "type" not in schema:
             if not any(key in schema for key in ("$ref", "enum", "const", *UNIONS)):
                 self.fail("schema must have a 'type' key.", place)
@@ -171,10 +152,10 @@ class _Check:
         value = schema["type"]
         names = value if isinstance(value, list) else [value]
         if not names or not all(isinstance(name, str) and name in TYPES for name in names):
-            self.fail(f"{_shown(value)} is not valid under any of the given schemas.", _Place(place, "type"))
+            self.fail(f"{shown(value)} is not valid under any of the given schemas.", Place(place, "type"))
         return frozenset(names)
 
-    def object_keys(self, schema: dict[str, Any], place: _Place) -> None:
+    def object_keys(self, schema: dict[str, Any], place: Place) -> None:
         if schema.get("additionalProperties") is not False:
             self.fail("'additionalProperties' is required to be supplied and to be false.", place)
         properties = self.mapping(schema, "properties", place) if "properties" in schema else {}
@@ -189,13 +170,13 @@ class _Check:
             if key not in properties:
                 self.fail(f"{words} Extra required key '{key[:SHOWN]}' supplied.", place)
 
-    def reference(self, schema: dict[str, Any], place: _Place) -> None:
+    def reference(self, schema: dict[str, Any], place: Place) -> None:
         others = schema.keys() - ANNOTATIONS - {"$ref", *DEFINITIONS}
         if others:
             self.fail(f"$ref cannot have keywords {{{', '.join(repr(key[:SHOWN]) for key in sorted(others))}}}.", place)
         target = schema["$ref"]
         if not isinstance(target, str):
-            self.fail(f"{_shown(target)} is not of type 'string'.", _Place(place, "$ref"))
+            self.fail(f"{shown(target)} is not of type 'string'.", Place(place, "$ref"))
         if target == "#":
             return
         for key in DEFINITIONS:
@@ -207,34 +188,34 @@ class _Check:
                 return
         self.fail("reference can only point to definitions defined at the top level of the schema.", place)
 
-    def values(self, schema: dict[str, Any], types: frozenset[str], place: _Place) -> None:
+    def values(self, schema: dict[str, Any], types: frozenset[str], place: Place) -> None:
         """Keywords whose values are not schemas."""
         for key in BOUNDS & schema.keys():
             value = schema[key]
             if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
-                self.fail(f"{_shown(value)} is not of type 'number'.", _Place(place, key))
+                self.fail(f"{shown(value)} is not of type 'number'.", Place(place, key))
             if key == "multipleOf" and value <= 0:
-                self.fail(f"{_shown(value)} is less than or equal to the minimum of 0.", _Place(place, key))
+                self.fail(f"{shown(value)} is less than or equal to the minimum of 0.", Place(place, key))
         for key in COUNTS & schema.keys():
             value = schema[key]
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                self.fail(f"{_shown(value)} is not a non-negative integer.", _Place(place, key))
+                self.fail(f"{shown(value)} is not a non-negative integer.", Place(place, key))
         for key in ("pattern", "format"):
             if key in schema and not isinstance(schema[key], str):
-                self.fail(f"{_shown(schema[key])} is not of type 'string'.", _Place(place, key))
+                self.fail(f"{shown(schema[key])} is not of type 'string'.", Place(place, key))
         if "format" in schema and schema["format"] not in FORMATS:
-            self.fail(f"{_shown(schema['format'])} is not a valid format.", place)
+            self.fail(f"{shown(schema['format'])} is not a valid format.", place)
         if "enum" in schema:
             values = schema["enum"]
             if not isinstance(values, list) or not values:
-                self.fail(f"{_shown(values)} is not a non-empty array.", _Place(place, "enum"))
+                self.fail(f"{shown(values)} is not a non-empty array.", Place(place, "enum"))
             self.enum(values, types, place)
         if "const" in schema:
             self.count_characters(_characters(schema["const"]))
             if types and not _has_type(schema["const"], types):
-                self.fail(f"const value {_shown(schema['const'])} is not of the schema's 'type'.", place)
+                self.fail(f"const value {shown(schema['const'])} is not of the schema's 'type'.", place)
 
-    def enum(self, values: list[Any], types: frozenset[str], place: _Place) -> None:
+    def enum(self, values: list[Any], types: frozenset[str], place: Place) -> None:
         self.enum_values += len(values)
         if self.enum_values > MAX_ENUM_VALUES:
             self.fail(f"Expected at most {MAX_ENUM_VALUES} enum values in total within a schema, but got more.")
@@ -248,7 +229,7 @@ class _Check:
         self.count_characters(characters)
         for value in values:
             if types and not _has_type(value, types):
-                self.fail(f"enum value {_shown(value)} is not of the schema's 'type'.", place)
+                self.fail(f"enum value {shown(value)} is not of the schema's 'type'.", place)
 
     def count_characters(self, number: int) -> None:
         self.characters += number
@@ -287,11 +268,3 @@ def _characters(value: object) -> int:
             todo.extend(item)
             todo.extend(item.values())
     return total
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | dict):
-        return "an array" if isinstance(value, list) else "an object"
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 128:
-        return "a huge number"
-    return repr(value[:SHOWN]) if isinstance(value, str) else str(value)
