@@ -11,8 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from spatz import __version__
@@ -24,8 +23,10 @@ from spatz.server.batch_body import BatchRequest
 from spatz.server.batches import BatchRunner
 from spatz.server.chat_request import ChatRequest
 from spatz.server.completion_request import CompletionRequest
+from spatz.server.cors import Cors
 from spatz.server.gate import Gate, error_response
 from spatz.server.metrics import Metrics
+from spatz.server.refusals import refusal
 from spatz.server.routes import batches, chat, completions, files, models, operations, stored_chats, usage
 from spatz.server.served import ServedModel
 from spatz.server.state import State
@@ -59,13 +60,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
         Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20, max_upload=settings.max_upload_mb << 20
     )
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "openai-processing-ms", "openai-version", "retry-after"],
-        )
+        app.add_middleware(Cors, origins=settings.cors_origins)
     return app
 
 
@@ -79,15 +74,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _request_error(request: Request, error: Exception) -> JSONResponse:
+async def _request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     return error_response(error)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     method, path = request.method, request.url.path[:200]
-    if error.status_code == 404:
+    missing = refusal(method, request.url.path) if error.status_code in (404, 405) else None
+    if missing is not None:
+        known = missing
+    elif error.status_code == 404:
         known = RequestError(f"Invalid URL ({method} {path})", status=404, code="unknown_url")
     elif error.status_code == 405:
         known = RequestError(
@@ -102,6 +100,6 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> Response:
     """FastAPI's own checks see paths and queries alone; bodies are validated in problems.py."""
     return error_response(RequestError("Invalid request.", code="invalid_value"))
