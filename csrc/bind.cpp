@@ -127,7 +127,11 @@ class Model {
                 SampleOutput out;
                 const int32_t target = targets.data()[r];
                 if (target < 0) {
-                    sampler.sample(logits, out);
+                    try {
+                        sampler.sample(logits, out);
+                    } catch (const NothingAllowed&) {  // the other rows of the step have nothing to do with it
+                        out = SampleOutput{};
+                    }
                 } else {
                     Sampler::score(logits, target, std::max(0, sampler.options().top_logprobs), out);
                 }
@@ -316,6 +320,11 @@ void bind_sampler(nb::module_& m) {
             "observe_prompt", [](Sampler& s, const Tokens& tokens) { s.observe_prompt(span_of(tokens)); },
             "tokens"_a.noconvert())
         .def(
+            "observe_output", [](Sampler& s, const Tokens& tokens) { s.observe_output(span_of(tokens)); },
+            "tokens"_a.noconvert())
+        .def("expect_mask", &Sampler::expect_mask)
+        .def("fail_mask", &Sampler::fail_mask)
+        .def(
             "set_mask",
             [](Sampler& s, const std::optional<InArray<uint32_t, 1>>& mask) {
                 if (mask) {
@@ -331,6 +340,7 @@ void bind_sampler(nb::module_& m) {
             [](Sampler& s, const InArray<float, 1>& logits) {
                 std::vector<float> copy(logits.data(), logits.data() + logits.shape(0));
                 SampleOutput out;
+                nb::gil_scoped_release unlocked;  // whoever makes its mask may need it
                 return s.sample(copy, out);
             },
             "logits"_a.noconvert());

@@ -1,6 +1,7 @@
 #include "ops/sampling.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -13,6 +14,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLargestFloat = std::numeric_limits<float>::max();
+// No mask takes long; whoever promised this one is gone.
+constexpr std::chrono::seconds kMaskPatience(30);
 
 void require(bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
@@ -134,26 +137,64 @@ void Sampler::observe_prompt(std::span<const int32_t> tokens) {
     for (const int32_t token : tokens) seen_[token].in_prompt = true;
 }
 
-void Sampler::set_mask(std::span<const uint32_t> mask) {
-    require(mask.size() == (static_cast<size_t>(options_.vocab) + 31) / 32, "mask must have ceil(vocab/32) words");
-    mask_.assign(mask.begin(), mask.end());
-    masked_ = true;
+void Sampler::observe_output(std::span<const int32_t> tokens) {
+    for (const int32_t token : tokens)
+        if (token < 0 || token >= options_.vocab)
+            throw std::invalid_argument("output: token " + std::to_string(token) + " is not in the vocabulary");
+    if (penalizes_)
+        for (const int32_t token : tokens) ++seen_[token].generated;
+    generated_ += static_cast<int64_t>(tokens.size());
 }
 
-void Sampler::clear_mask() { masked_ = false; }
+void Sampler::set_mask(std::span<const uint32_t> mask) {
+    require(mask.size() == (static_cast<size_t>(options_.vocab) + 31) / 32, "mask must have ceil(vocab/32) words");
+    const std::lock_guard<std::mutex> guard(lock_);
+    mask_.assign(mask.begin(), mask.end());
+    change_mask(Mask::kSet);
+}
+
+void Sampler::clear_mask() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    change_mask(Mask::kNone);
+}
+
+void Sampler::expect_mask() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    change_mask(Mask::kExpected);
+}
+
+void Sampler::fail_mask() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    change_mask(Mask::kFailed);
+}
+
+void Sampler::change_mask(Mask state) {
+    mask_state_ = state;
+    if (state != Mask::kExpected) mask_changed_.notify_all();
+}
 
 int32_t Sampler::sample(std::span<float> logits, SampleOutput& out) {
+    std::unique_lock<std::mutex> guard(lock_);
+    if (!mask_changed_.wait_for(guard, kMaskPatience, [this] { return mask_state_ != Mask::kExpected; }))
+        throw NothingAllowed("the mask that was promised did not come");
+    if (mask_state_ == Mask::kFailed) throw NothingAllowed("there is no mask for this token");
+    return sample_masked(logits, out);
+}
+
+int32_t Sampler::sample_masked(std::span<float> logits, SampleOutput& out) {
     require(logits.size() == static_cast<size_t>(options_.vocab), "logits must have one value per token");
     const bool wants_logprobs = options_.top_logprobs >= 0;
-    const bool adjusts = penalizes_ || !options_.logit_bias.empty() || masked_;
+    const bool masked = mask_state_ == Mask::kSet;
+    const bool adjusts = penalizes_ || !options_.logit_bias.empty() || masked;
     if (wants_logprobs) raw_.assign(logits.begin(), logits.end());
     if (adjusts) adjust(logits);
 
     kernels_->block_maxima(logits.data(), logits.size(), maxima_.data());
     float largest = *std::max_element(maxima_.begin(), maxima_.end());
-    if (largest == -kInfinity)
-        throw std::runtime_error(masked_ ? "the mask leaves no token that can be picked"
-                                         : "the logits hold no number above minus infinity");
+    if (largest == -kInfinity) {
+        if (masked) throw NothingAllowed("the mask leaves no token that can be picked");
+        throw std::runtime_error("the logits hold no number above minus infinity");
+    }
     if (largest == kInfinity) {
         settle_infinite(logits);
         kernels_->block_maxima(logits.data(), logits.size(), maxima_.data());
@@ -191,7 +232,7 @@ void Sampler::adjust(std::span<float> logits) const {
         if (seen.generated > 0)
             x -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(seen.generated);
     }
-    if (masked_) kernels_->apply_mask(logits.data(), logits.size(), mask_.data());
+    if (mask_state_ == Mask::kSet) kernels_->apply_mask(logits.data(), logits.size(), mask_.data());
 }
 
 int32_t Sampler::draw(std::span<const float> logits, float largest) {

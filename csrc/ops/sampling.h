@@ -6,9 +6,12 @@
 // (seed, i) alone, and a pick on nothing but the logits' bits: every instruction set gives the same.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <span>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -40,6 +43,11 @@ struct SampleOutput {
 inline constexpr float kLowestLogprob = -9999.0f;  // JSON has no minus infinity
 inline constexpr int kMaxTopLogprobs = 20;
 
+// A mask that leaves no token that can be picked, or that never came. The fault of one sequence, not of the step.
+struct NothingAllowed : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 class Sampler {
   public:
     // Throws std::invalid_argument for what is out of range or not finite.
@@ -47,14 +55,21 @@ class Sampler {
 
     // The prompt, for the repetition penalty. Replaces an earlier one. Throws std::invalid_argument for bad ids.
     void observe_prompt(std::span<const int32_t> tokens);
+    // Tokens of the answer that were not sampled: they count for the penalties and as draws.
+    void observe_output(std::span<const int32_t> tokens);
 
     // Allowed tokens, [ceil(vocab / 32)] words, lowest bit first; bits past the vocabulary are ignored. Kept until
-    // changed.
+    // changed. The four below may be called from any thread, also while another one samples.
     void set_mask(std::span<const uint32_t> mask);
     void clear_mask();
+    // The next token's mask is still being made: sample waits until it is set, cleared or failed.
+    void expect_mask();
+    // There will be none: sample throws NothingAllowed until another mask is set or cleared.
+    void fail_mask();
 
     // Picks from logits [vocab], which are overwritten, and counts the token. NaN and -inf are never picked. Throws
-    // std::invalid_argument for a wrong size and std::runtime_error when no token is left; the state is then as before.
+    // std::invalid_argument for a wrong size, NothingAllowed where it is the mask that leaves no token, and
+    // std::runtime_error where there was none before; the state is then as before.
     int32_t sample(std::span<float> logits, SampleOutput& out);
 
     // Log-probability of target under the raw logits, and the `top` (0..20) most probable tokens. Throws
@@ -70,6 +85,10 @@ class Sampler {
         int32_t generated = 0;
     };
 
+    enum class Mask { kNone, kSet, kExpected, kFailed };
+
+    int32_t sample_masked(std::span<float> logits, SampleOutput& out);
+    void change_mask(Mask state);
     void adjust(std::span<float> logits) const;
     int32_t draw(std::span<const float> logits, float largest);
     int32_t largest_token(std::span<const float> logits, float largest) const;
@@ -90,9 +109,12 @@ class Sampler {
     SamplerOptions options_;
     float inverse_temperature_ = 1.0f;
     bool penalizes_ = false;
-    bool masked_ = false;
     int64_t generated_ = 0;
     std::unordered_map<int32_t, Seen> seen_;  // kept only when something is penalized
+
+    std::mutex lock_;  // of the mask, and held while sampling
+    std::condition_variable mask_changed_;
+    Mask mask_state_ = Mask::kNone;
     std::vector<uint32_t> mask_;
 
     const SamplingKernels* kernels_;

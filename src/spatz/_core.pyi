@@ -132,7 +132,7 @@ class Model:
 @final
 class ForwardResult:
     @property
-    def tokens(self) -> NDArray[np.int32]: ...  # [R] sampled, or the target
+    def tokens(self) -> NDArray[np.int32]: ...  # [R] sampled, or the target; -1: the row's mask allows nothing, or failed
     @property
     def logprobs(self) -> NDArray[np.float32]: ...  # [R] natural log-probability of that token, before any penalty
     @property
@@ -183,8 +183,17 @@ class Sampler:
         """top_logprobs -1: no log-probabilities (they come as 0 and cost nothing); 0..20: that many alternatives."""
     def observe_prompt(self, tokens: NDArray[np.int32]) -> None:
         """Tell the repetition penalty about the prompt. Replaces an earlier prompt."""
+    def observe_output(self, tokens: NDArray[np.int32]) -> None:
+        """Tokens of the answer that were not sampled: they count for the penalties and as draws."""
     def set_mask(self, mask: NDArray[np.uint32] | None) -> None:
-        """Allowed tokens as a bit set, [ceil(vocab/32)] words, lowest bit first; None: all. Kept until changed."""
+        """Allowed tokens as a bit set, [ceil(vocab/32)] words, lowest bit first; None: all. Kept until changed.
+
+        This and the two below may be called from any thread, also while forward runs.
+        """
+    def expect_mask(self) -> None:
+        """The next token's mask is still being made: sampling waits until it is set or failed."""
+    def fail_mask(self) -> None:
+        """There will be none: this sampler's rows get the token -1 until another mask is set."""
     @property
     def generated(self) -> int: ...
     def sample(self, logits: NDArray[np.float32]) -> int:

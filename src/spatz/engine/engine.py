@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from spatz.context.prefix import Tier
 from spatz.engine.backend import Backend
+from spatz.engine.guide import MaskThread
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import Delta, Request
 from spatz.engine.sequence import Group
@@ -52,7 +53,8 @@ class Engine:
             )
         self.backend = backend
         self.options = options or EngineOptions()
-        self._stepper = Stepper(backend, self.options, listener, tiers)
+        self._masks = MaskThread()
+        self._stepper = Stepper(backend, self.options, listener, tiers, aside=self._masks)
         self._inbox: deque[Callable[[], list[Item]]] = deque()
         self._pending = 0  # submissions in the inbox; guarded by _wake
         self._wake = threading.Condition()
@@ -71,6 +73,7 @@ class Engine:
         # A daemon, so that an engine that nobody stops does not hang the interpreter's exit; atexit stops it in order.
         self._thread = threading.Thread(target=self._run, name="spatz-engine", daemon=True)
         atexit.register(self.stop)
+        self._masks.start()
         self._thread.start()
 
     def submit(self, request: Request) -> Stream:
@@ -125,6 +128,7 @@ class Engine:
             self._wake.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+            self._masks.stop()
 
     def stats(self) -> EngineStats:
         """A snapshot, taken without stopping the step thread: its figures may be of two neighbouring steps."""

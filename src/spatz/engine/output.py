@@ -25,9 +25,12 @@ class ChoiceOutput:
         max_new: int,
         eos_ids: frozenset[int],
         decoder: Callable[[], Decoder],
+        *,
+        constrained: bool = False,
     ) -> None:
+        """constrained: a grammar says where the answer ends, so end-of-turn tokens always end it."""
         self._index = index
-        self._eos_ids = frozenset() if params.ignore_eos else eos_ids
+        self._eos_ids = frozenset() if params.ignore_eos and not constrained else eos_ids
         self._left = max_new
         self._decoder = decoder()
         self._stop = StopMatcher(params.stop) if params.stop else None

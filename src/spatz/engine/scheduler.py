@@ -30,11 +30,14 @@ from spatz.context.pages import PagePool
 from spatz.context.prefix import PrefixCache, Tier, root
 from spatz.engine.backend import Backend
 from spatz.engine.batch import Chunk
+from spatz.engine.guide import Aside, Guide
 from spatz.engine.options import EngineOptions
 from spatz.engine.output import ChoiceOutput
 from spatz.engine.sequence import Group, Sequence
 
-__all__ = ["Scheduler"]
+__all__ = ["MAX_FORCED", "Scheduler"]
+
+MAX_FORCED = 16  # known tokens that an answer may run in a step without being treated as a prompt
 
 _SEED_MASK = (1 << 63) - 1
 
@@ -44,8 +47,10 @@ def _order(sequence: Sequence) -> tuple[int, int]:
 
 
 class Scheduler:
-    def __init__(self, backend: Backend, options: EngineOptions, tiers: Many[Tier] = ()) -> None:
+    def __init__(self, backend: Backend, options: EngineOptions, tiers: Many[Tier], aside: Aside) -> None:
+        """aside: where masks are made."""
         self._backend = backend
+        self._aside = aside
         self._options = options
         self._page_tokens = backend.page_tokens
         self._root = root(backend.fingerprint, backend.mode)
@@ -164,7 +169,14 @@ class Scheduler:
         return need + promised <= self.pool.available
 
     def _new_sequence(self, group: Group, index: int) -> Sequence:
-        output = ChoiceOutput(index, group.params, group.max_new, self._backend.eos_ids, self._backend.decoder)
+        output = ChoiceOutput(
+            index,
+            group.params,
+            group.max_new,
+            self._backend.eos_ids,
+            self._backend.decoder,
+            constrained=group.request.constraint is not None,
+        )
         return Sequence(group, index, output, self._page_tokens, self._root)
 
     def _prepare(self, sequence: Sequence) -> None:
@@ -190,10 +202,20 @@ class Scheduler:
             logit_bias={token: float(bias) for token, bias in params.logit_bias.items()} or None,
             top_logprobs=-1 if params.logprobs is None else params.logprobs,
         )
-        if self._backend.mask is not None:
-            sequence.sampler.set_mask(self._backend.mask)
         if params.repetition_penalty != 1.0:
             sequence.sampler.observe_prompt(group.prompt)
+        if group.request.constraint is not None:
+            sequence.guide = Guide(
+                group.request.constraint,
+                sequence.sampler,
+                self._backend.rows,
+                self._backend.eos_ids,
+                skips=params.logprobs is None,
+                aside=self._aside,
+            )
+            sequence.guide.begin()
+        elif self._backend.mask is not None:
+            sequence.sampler.set_mask(self._backend.mask)
 
     # --- prefix reuse and sharing ------------------------------------------------------------------------------------
 
@@ -252,28 +274,34 @@ class Scheduler:
         position = 0
         while position < len(self.running):  # grows no longer, but preemption may shorten it from the end
             sequence = self.running[position]
-            if sequence.remaining == 1 and sequence.goal == sequence.length and self._grow(sequence):
-                chunks.append(Chunk(sequence, 1, 0, True))
+            if self._decodes_now(sequence) and self._grow(sequence):
+                chunks.append(Chunk(sequence, sequence.remaining, 0, True))
             position += 1
         return chunks
 
+    def _decodes_now(self, sequence: Sequence) -> bool:
+        """Whether all that is known of it but not computed is the last token, with those that a grammar forced."""
+        if sequence.goal != sequence.length:
+            return False
+        return 0 < sequence.remaining <= (MAX_FORCED if sequence.generated else 1)
+
     def _grow(self, sequence: Sequence) -> bool:
-        """A page for the next token, if it needs one, preempting the youngest. False: it was the youngest itself."""
-        if sequence.computed < len(sequence.pages) * self._page_tokens:
-            return True
-        while (page := self.pool.allocate()) is None:
-            victim = self.running[-1]
-            self._preempt(victim)
-            if victim is sequence:
-                return False
-        sequence.add_page(page)
+        """Pages for what is known of it, as needed, preempting the youngest. False: it was the youngest itself."""
+        while sequence.length > len(sequence.pages) * self._page_tokens:
+            while (page := self.pool.allocate()) is None:
+                victim = self.running[-1]
+                self._preempt(victim)
+                if victim is sequence:
+                    return False
+            sequence.add_page(page)
         return True
 
     def _prefills(self, chunks: list[Chunk]) -> None:
-        prompts = [s for s in self.running if s.remaining > 1 or (s.remaining == 1 and s.goal != s.length)]
+        prompts = [s for s in self.running if s.remaining > 0 and not self._decodes_now(s)]
         if not prompts:
             return
         budget = self._options.busy_chunk_tokens if chunks else self._options.chunk_tokens
+        budget = max(1, budget - sum(chunk.size - 1 for chunk in chunks))
         grants = self._grants(prompts, budget)
         in_flight: set[bytes] = set()
         while prompts:

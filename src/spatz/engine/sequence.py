@@ -17,6 +17,7 @@ from spatz.context.prefix import chain
 from spatz.engine.request import Request, TokenLogprob
 
 if TYPE_CHECKING:
+    from spatz.engine.guide import Guide
     from spatz.engine.output import ChoiceOutput
 
 __all__ = ["Group", "Sequence"]
@@ -61,6 +62,7 @@ class Sequence:
         "generated",
         "goal",
         "group",
+        "guide",
         "index",
         "length",
         "order",
@@ -90,6 +92,7 @@ class Sequence:
         self.published = 0  # full pages that the prefix cache knows
         self.digests: list[bytes] = []
         self.sampler: Any = None
+        self.guide: Guide | None = None  # where the answer is constrained, from when it first runs
         self.output = output
         # What there is to run now: all known tokens, or the prompt but for its last one (before a fork, or for scores).
         self.goal = self.length - 1 if group.fork_pending or group.max_new == 0 else self.length

@@ -14,9 +14,10 @@ from typing import Any
 from spatz.context.prefix import Tier
 from spatz.engine.backend import Backend, Result
 from spatz.engine.batch import BatchRunner, Chunk
+from spatz.engine.guide import Aside
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
-from spatz.engine.scheduler import Scheduler
+from spatz.engine.scheduler import MAX_FORCED, Scheduler
 from spatz.engine.sequence import Group
 from spatz.engine.sequence import Sequence as Choice
 from spatz.engine.stats import EngineStats, Listener, RequestRecord, StepRecord
@@ -38,13 +39,14 @@ class Stepper:
         listener: Listener | None = None,
         tiers: Sequence[Tier] = (),
         clock: Callable[[], float] = time.perf_counter,
+        aside: Aside = lambda job: job(),
     ) -> None:
+        """aside: where the masks of constrained answers are made, at best beside the step."""
         self.backend = backend
         self.clock = clock
-        self.scheduler = Scheduler(backend, options, tiers)
-        self._runner = BatchRunner(
-            backend, options.max_running + max(options.chunk_tokens, options.busy_chunk_tokens), options.max_running
-        )
+        self.scheduler = Scheduler(backend, options, tiers, aside)
+        most = options.max_running * MAX_FORCED + max(options.chunk_tokens, options.busy_chunk_tokens)
+        self._runner = BatchRunner(backend, most, options.max_running)
         self._listener = listener
         self._groups: dict[Group, None] = {}
         self._steps = self._tokens_in = self._tokens_cached = self._tokens_out = self._failures = 0
@@ -135,6 +137,9 @@ class Stepper:
         row = 0
         for choice, size, scored, sampled in chunks:
             group = choice.group
+            if group not in self._groups:  # another of its choices failed in this step
+                row += scored + sampled
+                continue
             advance(choice, size)
             if scored:
                 assert group.prompt_scores is not None
@@ -142,12 +147,39 @@ class Stepper:
                 group.prompt_scores.extend(self._logprob(result, r, k) for r in range(row, row + scored))
                 row += scored
             if sampled:
-                wanted = group.params.logprobs
-                logprob = None if wanted is None else self._logprob(result, row, wanted)
-                items.append((group.sink, self._take(choice, tokens[row], logprob)))
+                if choice.guide is not None:
+                    self._take_guided(choice, result, row, items)
+                else:
+                    wanted = group.params.logprobs
+                    logprob = None if wanted is None else self._logprob(result, row, wanted)
+                    items.append((group.sink, self._take(choice, tokens[row], logprob)))
                 row += 1
             elif group.max_new == 0 and choice.remaining == 0:
                 items.append(self._end_scored(choice, self.scheduler.finish))
+
+    def _take_guided(self, choice: Choice, result: Result, row: int, items: list[Item]) -> None:
+        """A sampled token of a constrained answer, and those that its grammar forces after it."""
+        guide, group = choice.guide, choice.group
+        assert guide is not None
+        token = int(result.tokens[row])
+        if token < 0:
+            items.append(self._fail_constraint(group, guide.error or RuntimeError("no token is allowed")))
+            return
+        wanted = group.params.logprobs
+        delta = self._take(choice, token, None if wanted is None else self._logprob(result, row, wanted))
+        items.append((group.sink, delta))
+        if delta.finish_reason is not None:
+            return
+        try:
+            forced = guide.said(token, group.max_new - choice.generated)
+            for token in forced:
+                delta = self._take(choice, token, None)
+                items.append((group.sink, delta))
+                if delta.finish_reason is not None:
+                    return
+            guide.prepare(forced)
+        except Exception as error:
+            items.append(self._fail_constraint(group, error))
 
     def _take(self, choice: Choice, token: int, logprob: TokenLogprob | None) -> Delta:
         """A sampled token becomes a delta, and the last thing of its choice if it ended it."""
@@ -218,6 +250,14 @@ class Stepper:
             self._listener.on_finish(record)
         except Exception:
             _log.exception("a listener failed on a finished request")
+
+    def _fail_constraint(self, group: Group, error: BaseException) -> Item:
+        """The answer cannot go on as its grammar wants. The others do."""
+        if isinstance(error, RequestError):
+            return self._fail(group, error)
+        _log.error("the constraint of a request failed", exc_info=error)
+        told = f"The engine failed while constraining this answer: {error or type(error).__name__}"
+        return self._fail(group, RequestError(told, status=500, type="server_error", code="engine_error"))
 
     def _fail(self, group: Group, error: RequestError) -> Item:
         self.scheduler.remove(group)
