@@ -78,6 +78,28 @@ PYTHON
     stamp "requirements-$*" "$hash"
 }
 
+# A second environment, for the clients that cannot be installed beside the newest SDK. Modules are compiled when they are
+# first imported: most of them never are.
+install_older_clients() {
+    local wanted=tests/clients/older/requirements.txt folder=build/older-clients hash
+    hash=$(hash_of "$wanted")
+    is_stamped older-clients "$hash" && [ -x "$folder/bin/python" ] && return
+    say "Installing the clients that need an older SDK"
+    "$python" -m venv --clear --without-pip "$folder"
+    "$python" -m pip --python "$folder" install -qq --disable-pip-version-check --no-compile -r "$wanted"
+    stamp older-clients "$hash"
+}
+
+# With the node and npm that are in the environment: Debian's are too old for them.
+install_npm_clients() {
+    local folder=tests/clients/npm hash
+    hash=$(hash_of "$folder/package.json" "$folder/package-lock.json")
+    is_stamped npm-clients "$hash" && [ -d "$folder/node_modules" ] && return
+    say "Installing npm's clients"
+    PATH="$PWD/$venv/bin:$PATH" npm ci --prefix "$folder" --silent --ignore-scripts --no-audit --no-fund
+    stamp npm-clients "$hash"
+}
+
 # Builds the core and installs the package so that the sources here are what runs. $1: ON builds the C++ tests, too.
 install_package() {
     local hash
