@@ -23,6 +23,7 @@ from spatz.server.tool_decision import decide
 
 __all__ = [
     "Answer",
+    "Answers",
     "CallArguments",
     "CallDone",
     "CallStarted",
@@ -108,20 +109,29 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
                 yield Finished(index, readers[index].reason, None if left else replace(totals))
 
 
+class Answers:
+    """The choices as their events come in."""
+
+    def __init__(self, choices: int) -> None:
+        self.choices = [Answer() for _ in range(choices)]
+        self.totals = Totals()
+        self._pieces: list[list[str]] = [[] for _ in self.choices]
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, TextDelta):
+            self._pieces[event.index].append(event.text)
+            self.choices[event.index].logprobs.extend(event.logprobs)
+        elif isinstance(event, CallDone):
+            self.choices[event.index].calls.append(event.call)
+        elif isinstance(event, Finished):
+            self.choices[event.index].text = "".join(self._pieces[event.index])
+            self.choices[event.index].reason = event.reason
+            self.totals = event.usage or self.totals
+
+
 async def gather_answers(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> tuple[list[Answer], Totals]:
-    answers = [Answer() for _ in range(work.params.n)]
-    pieces: list[list[str]] = [[] for _ in answers]
-    totals = Totals()
+    whole = Answers(work.params.n)
     async with aclosing(answer(model, turn, work, meter)) as events:
         async for event in events:
-            if isinstance(event, TextDelta):
-                pieces[event.index].append(event.text)
-                answers[event.index].logprobs.extend(event.logprobs)
-            elif isinstance(event, CallDone):
-                answers[event.index].calls.append(event.call)
-            elif isinstance(event, Finished):
-                answers[event.index].reason = event.reason
-                totals = event.usage or totals
-    for whole, texts in zip(answers, pieces, strict=True):
-        whole.text = "".join(texts)
-    return answers, totals
+            whole.add(event)
+    return whole.choices, whole.totals

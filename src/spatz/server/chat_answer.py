@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from spatz.engine.request import TokenLogprob
-from spatz.server.answer import Answer, Reason
+from spatz.prompt.turn import ToolCall
+from spatz.server.answer import Answer, CallArguments, CallStarted, Reason
 from spatz.server.generate import Totals
 from spatz.server.sse import quote
 
@@ -19,6 +20,7 @@ __all__ = ["ChatChunks", "chat_completion", "logprob_entries", "shown"]
 
 LEAST_LOGPROB = -9999.0  # what the API gives for "impossible": JSON has no infinity
 OBFUSCATION_STEP = 16
+CALL_FIELDS = {"function": ("function", "arguments"), "custom": ("custom", "input")}
 
 
 def shown(data: bytes) -> str:
@@ -51,10 +53,13 @@ def chat_completion(
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []},
+                "message": _message(answer),
                 "logprobs": None
                 if top_logprobs is None
-                else {"content": logprob_entries(answer.logprobs, top_logprobs), "refusal": None},
+                else {
+                    "content": None if answer.calls else logprob_entries(answer.logprobs, top_logprobs),
+                    "refusal": None,
+                },
                 "finish_reason": answer.reason,
             }
             for index, answer in enumerate(answers)
@@ -63,6 +68,20 @@ def chat_completion(
         "service_tier": "default",
         "system_fingerprint": head["system_fingerprint"],
     }
+
+
+def _message(answer: Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    if answer.calls:
+        message["content"] = answer.text or None
+        message["tool_calls"] = [_call(call) for call in answer.calls]
+    return message
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    if call.kind == "custom":
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 class ChatChunks:
@@ -81,15 +100,12 @@ class ChatChunks:
         }
         self._head = "data: " + json.dumps(fixed, ensure_ascii=False, separators=(",", ":"))[:-1] + ',"choices":['
         self._before = [f'{self._head}{{"index":{index},"delta":' for index in range(choices)]
+        self._begun: set[int] = set()  # choices whose role was sent
+        self._fields: dict[int, tuple[str, str]] = {}  # of the call that each choice is writing
         self._usage = ',"usage":null' if include_usage else ""
         self._obfuscate = obfuscate
         self._top_logprobs = top_logprobs
         self._text_end = f',"finish_reason":null}}]{self._usage}}}\n\n'
-
-    def roles(self) -> bytes:
-        """The first chunk of every choice."""
-        delta = '{"role":"assistant","content":"","refusal":null},"logprobs":null'
-        return "".join(before + delta + self._end(self._text_end, 0) for before in self._before).encode()
 
     def text(self, index: int, text: str, logprobs: Sequence[TokenLogprob]) -> bytes:
         if self._top_logprobs is None:
@@ -98,14 +114,41 @@ class ChatChunks:
             entries = logprob_entries(logprobs, self._top_logprobs)
             middle = '},"logprobs":' + _json({"content": entries, "refusal": None})
         end = self._text_end if not self._obfuscate else self._end(self._text_end, len(text))
-        return f'{self._before[index]}{{"content":{quote(text)}{middle}{end}'.encode()
+        chunk = f'{self._before[index]}{{"content":{quote(text)}{middle}{end}'
+        return (chunk if index in self._begun else self._role(index, '""') + chunk).encode()
+
+    def call(self, event: CallStarted) -> bytes:
+        """The first chunk of a call, which names it."""
+        self._fields[event.index] = CALL_FIELDS[event.kind]
+        field, argument = CALL_FIELDS[event.kind]
+        call = {"index": event.position, "id": event.id, "type": field, field: {"name": event.name, argument: ""}}
+        return self._role(event.index, "null").encode() + self._call(event.index, _json(call), 0)
+
+    def arguments(self, event: CallArguments) -> bytes:
+        """Of the call that was named last."""
+        field, argument = self._fields[event.index]
+        call = f'{{"index":{event.position},"{field}":{{"{argument}":{quote(event.text)}}}}}'
+        return self._call(event.index, call, len(event.text))
 
     def finish(self, index: int, reason: Reason) -> bytes:
         end = f',"finish_reason":"{reason}"}}]{self._usage}}}\n\n'
-        return f'{self._before[index]}{{}},"logprobs":null{self._end(end, 0)}'.encode()
+        first = self._role(index, '""')
+        return f'{first}{self._before[index]}{{}},"logprobs":null{self._end(end, 0)}'.encode()
 
     def usage(self, totals: Totals) -> bytes:
         return f'{self._head}],"usage":{_json(totals.body())}}}\n\n'.encode()
+
+    def _role(self, index: int, content: str) -> str:
+        """The first chunk of a choice, once. An answer that begins with a call has no content, not an empty one."""
+        if index in self._begun:
+            return ""
+        self._begun.add(index)
+        delta = f'{{"role":"assistant","content":{content},"refusal":null}},"logprobs":null'
+        return f"{self._before[index]}{delta}{self._end(self._text_end, 0)}"
+
+    def _call(self, index: int, call: str, size: int) -> bytes:
+        end = self._end(self._text_end, size)
+        return f'{self._before[index]}{{"tool_calls":[{call}]}},"logprobs":null{end}'.encode()
 
     def _end(self, end: str, size: int) -> str:
         """With padding, when asked for, that hides the size of the text from those who watch an encrypted line."""

@@ -85,6 +85,13 @@ def translate(found: ErrorDetails) -> RequestError:
         return _bound(kind, context, param, value)
     if kind in ("too_long", "too_short", "string_too_long", "string_too_short"):
         return _length(kind, context, param, value)
+    if kind == "string_pattern_mismatch":
+        return RequestError(
+            f"Invalid '{param}': string does not match pattern. Expected a string that matches the pattern "
+            f"'{context['pattern']}'.",
+            param=param,
+            code="invalid_value",
+        )
     if kind == "literal_error":
         return RequestError(
             f"Invalid value: {_shown(value)}. Supported values are: {context['expected']}.",

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from spatz.prompt.turn import Turn
-from spatz.server.answer import Finished, TextDelta, Work, answer, gather_answers, prepare
+from spatz.server.answer import (
+    Answer,
+    Answers,
+    CallArguments,
+    CallStarted,
+    Finished,
+    TextDelta,
+    Work,
+    answer,
+    gather_answers,
+    prepare,
+)
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
+from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
 from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.sse import DONE, EventStream
 from spatz.server.state import State, sampling, state_of
+from spatz.server.stored_chat import keep
 
 __all__ = ["router"]
 
@@ -28,7 +41,8 @@ router = APIRouter()
 @router.post("/v1/chat/completions", openapi_extra=body_of(ChatRequest))
 async def create_chat_completion(request: Request) -> Response:
     state = state_of(request)
-    body = validate(ChatRequest, parse_body(await request.body()))
+    given = parse_body(await request.body())
+    body = validate(ChatRequest, given)
     state.check_model(body.model)
     identify(request, user=body.user, safety_identifier=body.safety_identifier)
     meter = state.meter(request)
@@ -36,35 +50,55 @@ async def create_chat_completion(request: Request) -> Response:
     turn = body.turn()
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     work = await prepare(state.model, turn, params, request_id=request_id(request), source="messages", meter=meter)
+    head = state.head("chatcmpl-")
+
+    async def kept(answers: Sequence[Answer], totals: Totals) -> dict[str, Any]:
+        """The whole answer, put away where the client asked for that. Whoever has read the answer's end finds it."""
+        completion = chat_completion(head, answers, totals, top)
+        if body.store:
+            await keep(state, meter.caller, given, completion, request_id(request))
+        return completion
+
     if body.stream:
-        return EventStream(_chunks(state, body, turn, work, meter), state.heartbeat)
+        return EventStream(_chunks(state, body, head, work, meter, kept), state.heartbeat)
     try:
         answers, totals = await unless_gone(request, gather_answers(state.model, turn, work, meter))
     except ClientGone:
         return Response(status_code=499)
-    return JSONResponse(chat_completion(state.head("chatcmpl-"), answers, totals, top))
+    return JsonResponse(await kept(answers, totals))
 
 
 async def _chunks(
-    state: State, body: ChatRequest, turn: Turn, work: Work, meter: Meter
+    state: State,
+    body: ChatRequest,
+    head: dict[str, Any],
+    work: Work,
+    meter: Meter,
+    kept: Callable[[Sequence[Answer], Totals], Awaitable[object]],
 ) -> AsyncGenerator[bytes, None]:
-    top = work.params.logprobs
+    choices = work.params.n
     chunks = ChatChunks(
-        state.head("chatcmpl-"),
-        work.params.n,
+        head,
+        choices,
         include_usage=body.include_usage,
         obfuscate=body.include_obfuscation,
-        top_logprobs=top,
+        top_logprobs=work.params.logprobs,
     )
+    whole = Answers(choices) if body.store else None
     totals = Totals()
-    data = chunks.roles()  # goes out with the first event, so that an error before it is an ordinary one
-    async with aclosing(answer(state.model, turn, work, meter)) as events:
+    async with aclosing(answer(state.model, work.turn, work, meter)) as events:
         async for event in events:
+            if whole is not None:
+                whole.add(event)
             if isinstance(event, TextDelta):
-                data += chunks.text(event.index, event.text, event.logprobs)
+                yield chunks.text(event.index, event.text, event.logprobs)
+            elif isinstance(event, CallStarted):
+                yield chunks.call(event)
+            elif isinstance(event, CallArguments):
+                yield chunks.arguments(event)
             elif isinstance(event, Finished):
-                data += chunks.finish(event.index, event.reason)
                 totals = event.usage or totals
-            yield data
-            data = b""
+                if event.usage is not None and whole is not None:
+                    await kept(whole.choices, totals)
+                yield chunks.finish(event.index, event.reason)
     yield (chunks.usage(totals) if body.include_usage else b"") + DONE

@@ -1,0 +1,251 @@
+"""The messages of a chat request: what each role may say, and that calls of tools and their results belong together.
+
+They come out as a turn's messages: text, calls and results, ready for the chat template. Nothing is rendered here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from spatz.prompt.turn import Message as TurnMessage
+from spatz.prompt.turn import ToolCall
+from spatz.server.fields import Strict, problem, refused
+
+__all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "mentions"]
+
+MAX_MESSAGES = 65_536
+MAX_CALLS = 128  # in one message
+ROLES = ("system", "developer", "user", "assistant", "tool")
+LATER_PARTS = ("image_url", "input_audio", "file")
+
+
+def _part(value: Any) -> Any:
+    kind = value.get("type") if isinstance(value, dict) else "text"
+    if kind in LATER_PARTS:
+        raise problem(
+            "unsupported_value", f"Invalid content type. {kind} is only supported by certain models.", ".type"
+        )
+    return value
+
+
+class TextPart(Strict):
+    type: Literal["text"]
+    text: str
+
+
+class RefusalPart(Strict):
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        return self.refusal
+
+
+def _branch(value: Any) -> str:
+    return "~parts" if isinstance(value, list) else "~text"
+
+
+def _answer_part(value: Any) -> str:
+    return "~refusal" if isinstance(value, dict) and value.get("type") == "refusal" else "~text"
+
+
+AnswerPart = Annotated[
+    Annotated[TextPart, Tag("~text")] | Annotated[RefusalPart, Tag("~refusal")], Discriminator(_answer_part)
+]
+Content = Annotated[
+    Annotated[str, Tag("~text")]
+    | Annotated[list[Annotated[TextPart, BeforeValidator(_part)]], Field(min_length=1), Tag("~parts")],
+    Discriminator(_branch),
+]
+AnswerContent = Annotated[
+    Annotated[str, Tag("~text")]
+    | Annotated[list[Annotated[AnswerPart, BeforeValidator(_part)]], Field(min_length=1), Tag("~parts")],
+    Discriminator(_branch),
+]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+CallId = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Message(Strict):
+    """name is put before the text ("Ada: ..."), because chat templates have no place of their own for it."""
+
+    name: Name | None = None
+
+    def render(self, role: str, text: str) -> TurnMessage:
+        return {"role": role, "content": f"{self.name}: {text}" if self.name else text}
+
+
+class InstructionMessage(Message):
+    role: Literal["system", "developer"]
+    content: Content
+
+    def plain(self) -> TurnMessage:
+        return self.render("system", _text(self.content))
+
+
+class UserMessage(Message):
+    role: Literal["user"]
+    content: Content
+
+    def plain(self) -> TurnMessage:
+        return self.render("user", _text(self.content))
+
+
+class CalledFunction(Strict):
+    name: Name
+    arguments: str
+
+
+class FunctionCall(Strict):
+    id: CallId
+    type: Literal["function"]
+    function: CalledFunction
+
+    def call(self) -> ToolCall:
+        return ToolCall(self.id, self.function.name, self.function.arguments)
+
+
+class CalledCustom(Strict):
+    name: Name
+    input: str
+
+
+class CustomCall(Strict):
+    id: CallId
+    type: Literal["custom"]
+    custom: CalledCustom
+
+    def call(self) -> ToolCall:
+        return ToolCall(self.id, self.custom.name, self.custom.input, "custom")
+
+
+def _call(value: Any) -> str:
+    return "~custom" if isinstance(value, dict) and value.get("type") == "custom" else "~function"
+
+
+AnyCall = Annotated[
+    Annotated[FunctionCall, Tag("~function")] | Annotated[CustomCall, Tag("~custom")], Discriminator(_call)
+]
+
+
+class AssistantMessage(Message):
+    role: Literal["assistant"]
+    content: AnswerContent | None = None
+    refusal: str | None = None
+    tool_calls: Annotated[list[AnyCall], Field(min_length=1, max_length=MAX_CALLS)] | None = None
+    function_call: refused("function_call") = None  # type: ignore[valid-type]
+    audio: refused("audio") = None  # type: ignore[valid-type]
+    # What our own answers carry, so that an answer can be sent back as it came.
+    annotations: Annotated[list[Any], Field(max_length=0)] | None = None
+
+    @model_validator(mode="after")
+    def check(self) -> AssistantMessage:
+        if self.content is None and self.refusal is None and self.tool_calls is None:
+            raise problem("missing_required_parameter", "Missing required parameter: '{param}'.", ".content")
+        return self
+
+    def plain(self) -> TurnMessage:
+        text = _text(self.content) if self.content is not None else ""
+        message = self.render("assistant", text + (self.refusal or ""))
+        if self.tool_calls:
+            message["tool_calls"] = [call.call() for call in self.tool_calls]
+        return message
+
+
+class ToolMessage(Strict):
+    role: Literal["tool"]
+    content: Content
+    tool_call_id: CallId
+    name: Name | None = None  # the tool's; older clients send it, and the call says it too
+
+    def plain(self) -> TurnMessage:
+        return {"role": "tool", "content": _text(self.content), "tool_call_id": self.tool_call_id}
+
+
+def _text(content: str | list[TextPart] | list[TextPart | RefusalPart]) -> str:
+    # Parts are joined by a line break: two parts are two pieces of text, not one word.
+    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+
+
+def _message(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    role = value.get("role")
+    if role is None:
+        raise problem("missing_required_parameter", "Missing required parameter: '{param}'.", ".role")
+    if role == "function":
+        raise problem("unsupported_value", "Messages with role 'function' are not supported with this model.", ".role")
+    if role not in ROLES:
+        shown = role[:50] if isinstance(role, str) else "not a string"
+        supported = "'system', 'assistant', 'user', 'tool', and 'developer'"
+        raise problem("invalid_value", f"Invalid value: '{shown}'. Supported values are: {supported}.", ".role")
+    return value
+
+
+def _role(value: Any) -> str:
+    role = value.get("role") if isinstance(value, dict) else ""
+    if role in ("system", "developer"):
+        return "~instruction"
+    return f"~{role}" if role in ("assistant", "tool") else "~user"
+
+
+AnyMessage = Annotated[
+    Annotated[
+        Annotated[InstructionMessage, Tag("~instruction")]
+        | Annotated[UserMessage, Tag("~user")]
+        | Annotated[AssistantMessage, Tag("~assistant")]
+        | Annotated[ToolMessage, Tag("~tool")],
+        Discriminator(_role),
+    ],
+    BeforeValidator(_message),
+]
+
+
+def check_order(messages: Sequence[InstructionMessage | UserMessage | AssistantMessage | ToolMessage]) -> None:
+    """Every result answers a call of the message before it, and every call is answered before anybody else speaks."""
+    waiting: list[str] | None = None  # ids of calls without a result; None: there was no call
+    for index, message in enumerate(messages):
+        # The API writes these places with a dot.
+        place = f"messages.[{index}]"
+        if isinstance(message, ToolMessage):
+            if waiting is None:
+                raise problem(
+                    None,
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
+                    "'tool_calls'.",
+                    f"{place}.role",
+                )
+            if message.tool_call_id not in waiting:
+                shown = message.tool_call_id[:64]
+                raise problem(
+                    None,
+                    f"Invalid parameter: 'tool_call_id' of '{shown}' not found in 'tool_calls' of previous message.",
+                    f"{place}.tool_call_id",
+                )
+            waiting.remove(message.tool_call_id)
+            continue
+        if waiting:
+            raise _unanswered(waiting, f"{place}.role")
+        calls = message.tool_calls if isinstance(message, AssistantMessage) else None
+        waiting = None if calls is None else [call.id for call in calls]
+    if waiting:
+        raise _unanswered(waiting, "messages")
+
+
+def _unanswered(ids: Sequence[str], place: str) -> Exception:
+    shown = ", ".join(call_id[:64] for call_id in ids[:10])
+    return problem(
+        None,
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        f"The following tool_call_ids did not have response messages: {shown}",
+        place,
+    )
+
+
+def mentions(messages: Sequence[TurnMessage], word: str) -> bool:
+    """Whether any message says it, in any case."""
+    return any(word in message["content"].lower() for message in messages)
