@@ -27,7 +27,21 @@ from spatz.server.cors import Cors
 from spatz.server.gate import Gate, error_response
 from spatz.server.metrics import Metrics
 from spatz.server.refusals import refusal
-from spatz.server.routes import batches, chat, completions, files, models, operations, stored_chats, usage
+from spatz.server.responses_background import Background
+from spatz.server.responses_request import InputTokensRequest, ResponseRequest
+from spatz.server.routes import (
+    batches,
+    chat,
+    completions,
+    conversations,
+    files,
+    models,
+    operations,
+    responses,
+    stored_chats,
+    usage,
+)
+from spatz.server.routes.conversations import ConversationItems, ConversationRequest, ConversationUpdate
 from spatz.server.served import ServedModel
 from spatz.server.state import State
 from spatz.store.db import Database
@@ -45,9 +59,32 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     app.state.spatz = state
     app.state.batches = BatchRunner(app, state)
     state.services.append(app.state.batches)
-    for routes in (files, batches, chat, stored_chats, completions, models, operations, usage):
+    app.state.background = Background(state)
+    state.services.append(app.state.background)
+    for routes in (
+        files,
+        batches,
+        chat,
+        responses,
+        conversations,
+        stored_chats,
+        completions,
+        models,
+        operations,
+        usage,
+    ):
         app.include_router(routes.router)
-    openapi.install(app, BatchRequest, ChatRequest, CompletionRequest)
+    openapi.install(
+        app,
+        BatchRequest,
+        ChatRequest,
+        CompletionRequest,
+        ConversationItems,
+        ConversationRequest,
+        ConversationUpdate,
+        InputTokensRequest,
+        ResponseRequest,
+    )
     handlers: dict[type[Exception], ExceptionHandler] = {
         RequestError: _request_error,
         HTTPException: _http_error,

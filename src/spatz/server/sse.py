@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -42,12 +42,19 @@ async def wait_for_disconnect(receive: Receive) -> None:
 class EventStream(Response):
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], heartbeat: float) -> None:
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        heartbeat: float,
+        told: Callable[[RequestError], bytes] = lambda error: event(error.body()),
+    ) -> None:
+        """told: how an error in mid-stream is put."""
         super().__init__(headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
         # A stream has no length.
         self.raw_headers = [item for item in self.raw_headers if item[0] != b"content-length"]
         self._chunks = chunks
         self._heartbeat = heartbeat
+        self._told = told
         self._started = False
         self._sent = False  # something was sent since the last beat
 
@@ -79,13 +86,13 @@ class EventStream(Response):
             except RequestError as error:
                 if not self._started:
                     raise
-                await self._write(send, event(error.body()))
+                await self._write(send, self._told(error))
             except Exception:
                 if not self._started:
                     raise
                 logger.exception("a stream broke off")
                 broken = RequestError("The server had an error while processing your request.", type="server_error")
-                await self._write(send, event(broken.body()))
+                await self._write(send, self._told(broken))
         if self._started:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

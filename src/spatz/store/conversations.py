@@ -48,7 +48,6 @@ __all__ = [
 ]
 
 MAX_ITEMS = 10_000
-SWEPT = 1_000  # rows that one call deletes
 
 conversations = Table(
     "conversations",
@@ -181,9 +180,7 @@ def get_item(connection: Connection, id: str, item: str) -> str | None:
 
 
 def remove_item(connection: Connection, id: str, item: str) -> bool:
-    found = delete(conversation_items).where(
-        conversation_items.c.conversation == id, conversation_items.c.id == item
-    )
+    found = delete(conversation_items).where(conversation_items.c.conversation == id, conversation_items.c.id == item)
     return bool(connection.execute(found).rowcount)
 
 
@@ -197,9 +194,9 @@ def find_items(connection: Connection, owner: str, ids: Sequence[str], now: int)
     return {row.id: row.body for row in rows}
 
 
-def delete_expired(connection: Connection, now: int) -> int:
-    """How many went, at most a thousand a call."""
-    old = select(conversations.c.id).where(conversations.c.expires_at <= now).limit(SWEPT)
+def delete_expired(connection: Connection, now: int, limit: int) -> int:
+    """Deletes what has expired, at most so many, and gives how many they were."""
+    old = select(conversations.c.id).where(conversations.c.expires_at <= now).limit(limit)
     return connection.execute(delete(conversations).where(conversations.c.id.in_(old))).rowcount
 
 

@@ -41,8 +41,8 @@ __all__ = [
     "chain",
     "delete_expired",
     "events",
-    "finish",
     "find_items",
+    "finish",
     "get",
     "input_items",
     "remove",
@@ -52,7 +52,6 @@ __all__ = [
 
 MAX_CHAIN = 1_000  # responses that continue one another
 REFRESH = 86_400  # seconds: a chain in use is kept, at the price of one write of its older part a day
-SWEPT = 1_000  # rows that one call deletes
 
 responses = Table(
     "responses",
@@ -61,6 +60,7 @@ responses = Table(
     Column("owner", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("status", Text, nullable=False, index=True),
+    Column("runner", Text, nullable=False),  # the process that runs it in the background
     Column("previous", Text),
     Column("depth", Integer, nullable=False),  # 1: continues no other
     Column("body", Text, nullable=False),
@@ -106,24 +106,28 @@ def add(
     owner: str,
     response: Stored,
     items: Sequence[StoredItem],
+    output: Sequence[StoredItem] = (),
     *,
     expires_at: int,
     previous: str | None = None,
     depth: int = 1,
+    runner: str = "",
 ) -> None:
-    """items: of the input. Those of the output come with `finish`."""
+    """items: of the input. The output of one that has not ended yet comes with `finish`."""
     connection.execute(
         insert(responses).values(
             id=response.id,
             owner=owner,
             expires_at=expires_at,
             status=response.status,
+            runner=runner,
             previous=previous,
             depth=depth,
             body=response.body,
         )
     )
     _add_items(connection, response.id, items, 0, output=False)
+    _add_items(connection, response.id, output, len(items), output=True)
     if previous is not None:
         older = _ancestors(owner, previous)
         connection.execute(
@@ -133,9 +137,7 @@ def add(
         )
 
 
-def finish(
-    connection: Connection, response: Stored, output: Sequence[StoredItem], events: bytes | None = None
-) -> bool:
+def finish(connection: Connection, response: Stored, output: Sequence[StoredItem], events: bytes | None = None) -> bool:
     """False, and nothing is written, where it is there no more or has ended already (cancelled)."""
     changed = connection.execute(
         update(responses)
@@ -180,14 +182,14 @@ def remove(connection: Connection, owner: str, id: str) -> bool:
     return bool(found.rowcount)
 
 
-def unfinished(connection: Connection) -> list[Stored]:
-    """Those that are queued or in progress: when a server starts, their process is gone."""
+def unfinished(connection: Connection) -> list[tuple[str, Stored]]:
+    """(runner, response) of those that are queued or in progress. Their process may be gone."""
     rows = connection.execute(
-        select(responses.c.id, responses.c.status, responses.c.body).where(
+        select(responses.c.runner, responses.c.id, responses.c.status, responses.c.body).where(
             responses.c.status.in_(("queued", "in_progress"))
         )
     )
-    return [Stored(row.id, row.status, row.body) for row in rows]
+    return [(row.runner, Stored(row.id, row.status, row.body)) for row in rows]
 
 
 def chain(connection: Connection, owner: str, id: str, now: int, max_size: int) -> Chain | None:
@@ -237,9 +239,9 @@ def find_items(connection: Connection, owner: str, ids: Sequence[str], now: int)
     return {row.id: row.body for row in rows}
 
 
-def delete_expired(connection: Connection, now: int) -> int:
-    """How many went, at most a thousand a call."""
-    old = select(responses.c.id).where(responses.c.expires_at <= now).limit(SWEPT)
+def delete_expired(connection: Connection, now: int, limit: int) -> int:
+    """Deletes what has expired, at most so many, and gives how many they were."""
+    old = select(responses.c.id).where(responses.c.expires_at <= now).limit(limit)
     return connection.execute(delete(responses).where(responses.c.id.in_(old))).rowcount
 
 

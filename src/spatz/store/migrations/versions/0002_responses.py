@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
+        sa.Column("runner", sa.Text, nullable=False),
         sa.Column("previous", sa.Text, nullable=True),
         sa.Column("depth", sa.Integer, nullable=False),
         sa.Column("body", sa.Text, nullable=False),

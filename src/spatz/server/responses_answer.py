@@ -1,0 +1,103 @@
+"""The object that the Responses API answers with: every key, always. A response is this dict from its birth on.
+
+responses_stream.py fills in the output, responses_run.py says how it ended. Here are also JSON's two forms of it: what
+is stored, and what an `include` leaves of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from spatz.errors import RequestError
+from spatz.server.generate import Totals
+from spatz.server.json_response import dumps
+from spatz.server.responses_items import Item, new_id
+from spatz.server.responses_request import LOGPROBS, ResponseRequest, TextConfig
+from spatz.server.responses_tools import choice_body, tool_body
+
+__all__ = ["Response", "dump", "end", "failure", "new_response", "usage_body", "without_logprobs"]
+
+Response = dict[str, Any]
+
+
+def new_response(body: ResponseRequest, model: str, temperature: float) -> Response:
+    """In progress, with no output yet. temperature: where the request gives none."""
+    return {
+        "id": new_id("resp_"),
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "queued" if body.background else "in_progress",
+        "background": bool(body.background),
+        "completed_at": None,
+        "conversation": None if body.conversation_id is None else {"id": body.conversation_id},
+        "error": None,
+        "frequency_penalty": 0.0,
+        "incomplete_details": None,
+        "instructions": body.instructions,
+        "max_output_tokens": body.max_output_tokens,
+        "max_tool_calls": body.max_tool_calls,
+        "metadata": body.metadata or {},
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "presence_penalty": 0.0,
+        "previous_response_id": body.previous_response_id,
+        "prompt_cache_key": body.prompt_cache_key,
+        "prompt_cache_retention": "in_memory" if body.prompt_cache_retention else None,
+        "reasoning": {"effort": None, "summary": None},
+        "safety_identifier": body.safety_identifier,
+        "service_tier": "default",
+        "store": body.is_stored,
+        "temperature": float(temperature if body.temperature is None else body.temperature),
+        "text": (body.text or TextConfig()).body(),
+        "tool_choice": choice_body(body.tool_choice),
+        "tools": [tool_body(tool) for tool in body.tools or ()],
+        "top_logprobs": body.top_logprobs or 0,
+        "top_p": 1.0 if body.top_p is None else float(body.top_p),
+        "truncation": body.truncation or "disabled",
+        "usage": None,
+        "user": body.user,
+    }
+
+
+def end(response: Response, status: str, totals: Totals | None = None) -> None:
+    """status: completed, incomplete (the tokens have run out), failed or cancelled."""
+    response["status"] = status
+    if status == "completed":
+        response["completed_at"] = max(int(time.time()), response["created_at"])
+    elif status == "incomplete":
+        response["incomplete_details"] = {"reason": "max_output_tokens"}
+    if totals is not None:
+        response["usage"] = usage_body(totals)
+
+
+def failure(error: RequestError) -> dict[str, str]:
+    """What a failed response says of its reason: the API has its own few codes for that."""
+    codes = {429: "rate_limit_exceeded", 400: "invalid_prompt"}
+    return {"code": codes.get(error.status, "server_error"), "message": error.message}
+
+
+def usage_body(totals: Totals) -> dict[str, Any]:
+    return {
+        "input_tokens": totals.prompt_tokens,
+        # What is written to the cache costs nothing here, so none of it is counted.
+        "input_tokens_details": {"cached_tokens": totals.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": totals.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": totals.prompt_tokens + totals.completion_tokens,
+    }
+
+
+def dump(value: object) -> str:
+    return dumps(value).decode()
+
+
+def without_logprobs(items: list[Item], include: list[str] | None) -> list[Item]:
+    """Log-probabilities are only told to those who ask for them."""
+    if LOGPROBS not in (include or ()):
+        for item in items:
+            for part in item.get("content", ()):
+                if part["type"] == "output_text":
+                    part["logprobs"] = []
+    return items

@@ -1,0 +1,88 @@
+"""Items to a turn that fits into the model's context: with `truncation: auto`, without the oldest of them.
+
+Instructions and the last message of the user always stay; a call of a tool goes with its result. How long a prompt is,
+only its rendering tells, so the longest end of the conversation that fits is searched for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from spatz.errors import ContextLengthError
+from spatz.prompt.turn import Turn
+from spatz.server.generate import LONG_TEXT
+from spatz.server.responses_items import Item, is_instruction
+from spatz.server.responses_request import InputTokensRequest, ResponseRequest
+from spatz.server.served import ServedModel
+
+__all__ = ["fit", "prompt_tokens", "too_long"]
+
+ROOM = 256  # tokens for an answer whose length was not limited, where there is a choice
+
+
+async def fit(model: ServedModel, body: ResponseRequest | InputTokensRequest, items: Sequence[Item]) -> Turn:
+    """The turn of `truncation: auto`. Raises ContextLengthError where even what has to stay does not fit."""
+    asked = body.max_output_tokens if isinstance(body, ResponseRequest) else None
+    room = model.context_length - (asked or min(ROOM, model.context_length // 8))
+    turn = body.turn(items)
+    if await prompt_tokens(model, turn) <= room:
+        return turn
+    loose = _droppable(items)
+    # How many of the newest can be kept: more and more of them until they do not fit, then halved between.
+    best: Turn | None = None
+    fits, fails, kept = -1, len(loose), 0
+    size = 0
+    while fits + 1 < fails:
+        turn = body.turn(_without(items, set(loose[: len(loose) - kept])))
+        size = await prompt_tokens(model, turn)
+        if size <= room:
+            fits, best = kept, turn
+            kept = min(2 * kept + 1, fails - 1) if fails == len(loose) else (fits + fails) // 2
+        elif kept == 0:
+            break
+        else:
+            fails = kept
+            kept = (fits + fails) // 2
+    if best is None:
+        raise too_long(model, size or await prompt_tokens(model, turn), asked)
+    return best
+
+
+async def prompt_tokens(model: ServedModel, turn: Turn) -> int:
+    size = sum(len(message["content"]) for message in turn.messages)
+    encode = model.encode_turn
+    return len(encode(turn) if size < LONG_TEXT else await asyncio.to_thread(encode, turn))
+
+
+def _droppable(items: Sequence[Item]) -> list[int]:
+    """Places, oldest first. Results of tools are not among them: they go with their calls."""
+    users = [place for place, item in enumerate(items) if item["type"] == "message" and item["role"] == "user"]
+    last = users[-1] if users else -1
+    return [
+        place
+        for place, item in enumerate(items)
+        if place != last and not is_instruction(item) and not item["type"].endswith("_output")
+    ]
+
+
+def _without(items: Sequence[Item], dropped: set[int]) -> list[Item]:
+    calls = {items[place]["call_id"] for place in dropped if "call_id" in items[place]}
+    return [
+        item
+        for place, item in enumerate(items)
+        if place not in dropped and not (item["type"].endswith("_output") and item["call_id"] in calls)
+    ]
+
+
+def too_long(model: ServedModel, size: int, asked: int | None) -> ContextLengthError:
+    limit = f"This model's maximum context length is {model.context_length} tokens."
+    if asked is not None and size < model.context_length:
+        return ContextLengthError(
+            f"{limit} However, you requested {size + asked} tokens ({size} in the input, {asked} in the completion). "
+            "Please reduce the length of the input or completion.",
+            param="input",
+        )
+    return ContextLengthError(
+        f"{limit} However, your input resulted in {size} tokens. Please reduce the length of the input.", param="input"
+    )

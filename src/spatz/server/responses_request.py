@@ -1,0 +1,313 @@
+"""The body of POST /v1/responses: what is honoured, and what is refused in the reference's words.
+
+Items are in responses_items.py, tools in responses_tools.py. It becomes a turn when the items of the past, which are
+stored, have been put before its own (responses_history.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from spatz.errors import RequestError
+from spatz.prompt.strict_schema import check_strict
+from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat, Turn
+from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, Strict, problem, refused
+from spatz.server.metadata import Metadata
+from spatz.server.responses_items import InputItem, Item, turn_messages
+from spatz.server.responses_tools import MAX_TOOLS, NAME, AnyTool, Choice, choice_of, turn_tool
+
+__all__ = ["LOGPROBS", "Includes", "InputTokensRequest", "ResponseRequest"]
+
+MAX_ITEMS = 10_000
+LOGPROBS = "message.output_text.logprobs"
+# What is only ever in items that this server does not make: asking for it changes nothing, here as in the API.
+VOID_INCLUDES = frozenset(
+    {
+        "code_interpreter_call.outputs",
+        "computer_call_output.output.image_url",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "web_search_call.action.sources",
+        "web_search_call.results",
+    }
+)
+
+
+def _includes(values: list[str]) -> list[str]:
+    for value in values:
+        if value == "reasoning.encrypted_content":
+            raise problem(None, "Encrypted content is not supported with this model.", "include")
+        if value != LOGPROBS and value not in VOID_INCLUDES:
+            known = ", ".join(f"'{name}'" for name in sorted([LOGPROBS, *VOID_INCLUDES]))
+            raise problem("invalid_value", f"Invalid value: '{value[:50]}'. Supported values are: {known}.", "include")
+    return values
+
+
+Includes = Annotated[list[str], Field(max_length=20), AfterValidator(_includes)]
+
+
+class TextFormat(Strict):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(Strict):
+    type: Literal["json_object"]
+
+
+class JsonSchemaFormat(Strict):
+    type: Literal["json_schema"]
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    strict: bool | None = None
+    description: Annotated[str, Field(max_length=16_384)] | None = None
+
+
+class GrammarTextFormat(Strict):
+    """An extension: the answer is a text of this grammar."""
+
+    type: Literal["grammar"]
+    syntax: Literal["lark", "regex"]
+    definition: Annotated[str, Field(min_length=1, max_length=1 << 20)]
+
+
+FORMATS = ("text", "json_object", "json_schema", "grammar")
+
+
+def _format(value: Any) -> Any:
+    kind = value.get("type") if isinstance(value, dict) else "text"
+    if kind is not None and kind not in FORMATS:
+        shown = f"'{kind[:50]}'" if isinstance(kind, str) else "not a string"
+        names = ", ".join(f"'{name}'" for name in FORMATS)
+        raise problem("invalid_value", f"Invalid value: {shown}. Supported values are: {names}.", ".type")
+    return value
+
+
+def _format_branch(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return f"~{kind}" if kind in FORMATS else "~text"
+
+
+AnyFormat = Annotated[
+    Annotated[
+        Annotated[TextFormat, Tag("~text")]
+        | Annotated[JsonObjectFormat, Tag("~json_object")]
+        | Annotated[JsonSchemaFormat, Tag("~json_schema")]
+        | Annotated[GrammarTextFormat, Tag("~grammar")],
+        Discriminator(_format_branch),
+    ],
+    BeforeValidator(_format),
+]
+
+
+def _verbosity(value: Any) -> Any:
+    if value in ("low", "high"):
+        raise problem(
+            "unsupported_value",
+            f"Unsupported value: '{value}' is not supported with this model. Supported values are: 'medium'.",
+        )
+    return value
+
+
+class TextConfig(Strict):
+    format: AnyFormat | None = None
+    verbosity: Annotated[Literal["medium"], BeforeValidator(_verbosity)] | None = None
+
+    def output_format(self) -> OutputFormat | None:
+        """Raises RequestError for a strict schema that is not one of strict mode."""
+        wanted = self.format
+        if isinstance(wanted, JsonObjectFormat):
+            return JsonFormat()
+        if isinstance(wanted, JsonSchemaFormat):
+            if wanted.strict:
+                check_strict(wanted.schema_, wanted.name, "text.format.schema", "invalid_json_schema")
+            return JsonFormat(wanted.schema_, wanted.name, bool(wanted.strict))
+        if isinstance(wanted, GrammarTextFormat):
+            return GrammarFormat(wanted.syntax, wanted.definition)
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """As the response repeats it."""
+        wanted = self.format
+        if isinstance(wanted, JsonSchemaFormat):
+            format: dict[str, Any] = {
+                "type": "json_schema",
+                "description": wanted.description,
+                "name": wanted.name,
+                "schema": wanted.schema_,
+                "strict": bool(wanted.strict),
+            }
+        else:
+            format = {"type": "text"} if wanted is None else wanted.model_dump()
+        return {"format": format, "verbosity": self.verbosity or "medium"}
+
+
+def _reasoning(value: Any) -> Any:
+    """Only what says nothing: clients send it empty, or as the response repeats it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if item is not None:
+                place = f"reasoning.{key[:50]}"
+                raise problem(
+                    "unsupported_parameter",
+                    f"Unsupported parameter: '{place}' is not supported with this model.",
+                    place,
+                )
+        return None
+    if value is not None:
+        raise problem("invalid_type", "Invalid type for 'reasoning': expected an object.", "reasoning")
+    return value
+
+
+def _max_output_tokens(value: int) -> int:
+    if value > MAX_OUTPUT_TOKENS:
+        raise problem(
+            "invalid_value",
+            f"max_output_tokens is too large: {value}. This model supports at most {MAX_OUTPUT_TOKENS} completion "
+            f"tokens, whereas you provided {value}.",
+        )
+    return value
+
+
+class ConversationParam(Strict):
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class StreamOptions(Strict):
+    include_obfuscation: bool | None = None  # off unless asked for: it pads, and the padding costs bandwidth
+
+
+def _branch(value: Any) -> str:
+    return "~items" if isinstance(value, list) else "~text"
+
+
+def _conversation_branch(value: Any) -> str:
+    return "~object" if isinstance(value, dict) else "~id"
+
+
+Input = Annotated[
+    Annotated[str, Tag("~text")] | Annotated[list[InputItem], Field(max_length=MAX_ITEMS), Tag("~items")],
+    Discriminator(_branch),
+]
+StoredId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class _Prompted(Strict):
+    """What makes the prompt: shared by answers and by the counting of tokens."""
+
+    input: Input | None = None
+    instructions: str | None = None
+    previous_response_id: StoredId | None = None
+    conversation: (
+        Annotated[
+            Annotated[StoredId, Tag("~id")] | Annotated[ConversationParam, Tag("~object")],
+            Discriminator(_conversation_branch),
+        ]
+        | None
+    ) = None
+    tools: Annotated[list[AnyTool], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    reasoning: Annotated[Any, BeforeValidator(_reasoning)] = None
+
+    @property
+    def conversation_id(self) -> str | None:
+        found = self.conversation
+        return found.id if isinstance(found, ConversationParam) else found
+
+    @model_validator(mode="after")
+    def check_past(self) -> _Prompted:
+        if self.previous_response_id is not None and self.conversation is not None:
+            raise problem(
+                "mutually_exclusive_parameters",
+                "Mutually exclusive parameters. Ensure you are only providing one of: 'previous_response_id' or "
+                "'conversation'.",
+                "previous_response_id",
+            )
+        if self.input is None and self.previous_response_id is None and self.conversation is None:
+            raise problem(
+                "missing_required_parameter",
+                "Missing required parameter: one of 'input', 'previous_response_id' or 'conversation' must be "
+                "provided.",
+                "input",
+            )
+        names = [tool.name for tool in self.tools or ()]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise problem("invalid_value", f"Duplicate tool name: '{name}'.", f"tools[{index}].name")
+        return self
+
+    def turn(self, items: Sequence[Item]) -> Turn:
+        """items: all of them, those of the past first. Raises RequestError for tools and formats that cannot be."""
+        messages = turn_messages(items)
+        if self.instructions:
+            messages.insert(0, {"role": "system", "content": self.instructions})
+        if not messages:
+            raise RequestError("There must be at least one item of input.", param="input", code="empty_array")
+        tools = self.tools or []
+        return Turn(
+            messages,
+            tuple(turn_tool(tool, index) for index, tool in enumerate(tools)),
+            choice_of(self.tool_choice, tools),
+            self.parallel_tool_calls is not False,
+            self.text.output_format() if self.text is not None else None,
+        )
+
+
+class InputTokensRequest(_Prompted):
+    model: Annotated[str, Field(max_length=512)] | None = None
+    personality: refused("personality") = None  # type: ignore[valid-type]
+
+
+class ResponseRequest(_Prompted):
+    model: Annotated[str, Field(max_length=512)]
+    max_output_tokens: Annotated[int, Field(ge=16), AfterValidator(_max_output_tokens)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    include: Includes | None = None
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # limits hosted tools, of which there are none
+    store: bool | None = None
+    background: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    metadata: Metadata | None = None
+    service_tier: ServiceTier | None = None
+    user: Annotated[str, Field(max_length=512)] | None = None  # written to the access log, for the operator
+    safety_identifier: Annotated[str, Field(max_length=64)] | None = None  # the same
+    prompt_cache_key: Annotated[str, Field(max_length=1024)] | None = None  # there is one cache, which all share
+    prompt_cache_retention: Literal["in_memory", "in-memory"] | None = None
+    # Not served.
+    context_management: refused("context_management") = None  # type: ignore[valid-type]
+    moderation: refused("moderation") = None  # type: ignore[valid-type]
+    prompt: refused("prompt", "Prompt templates are not supported by this server.") = None  # type: ignore[valid-type]
+    prompt_cache_options: refused("prompt_cache_options") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def check(self) -> ResponseRequest:
+        if self.stream_options is not None and not self.stream:
+            raise problem(
+                None, "The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options"
+            )
+        if self.background and self.store is False:
+            raise problem("invalid_value", "Background mode requires 'store' to be true.", "background")
+        return self
+
+    @property
+    def is_stored(self) -> bool:
+        return self.store is not False
+
+    @property
+    def logprobs(self) -> int | None:
+        """How many alternatives a token comes with; None: no log-probabilities. Either field asks for them."""
+        if LOGPROBS in (self.include or ()) or self.top_logprobs:
+            return self.top_logprobs or 0
+        return None
+
+    @property
+    def obfuscate(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_obfuscation)

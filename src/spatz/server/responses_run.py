@@ -1,0 +1,184 @@
+"""One response from its request to its end: past and turn are put together, it is answered, and what came is kept.
+
+`begin` finds out all that can be wrong with a request; `run` gives the events. Who reads them makes the difference: a
+route (whole or streamed, the client's going ends it), or the background (responses_background.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from spatz.engine.request import SamplingParams
+from spatz.errors import RequestError
+from spatz.server.answer import Work, answer, prepare
+from spatz.server.meter import Meter
+from spatz.server.responses_answer import Response, dump, new_response
+from spatz.server.responses_fit import fit, too_long
+from spatz.server.responses_history import Past, find_past
+from spatz.server.responses_items import PREFIXES, Item, new_id
+from spatz.server.responses_request import ResponseRequest
+from spatz.server.responses_stream import ResponseWriter
+from spatz.server.state import State
+from spatz.store import conversations, responses
+from spatz.store.responses import Stored, StoredItem
+
+__all__ = ["DAY", "Job", "append_items", "begin", "expiry", "keep", "naming_input", "run", "stored_items"]
+
+DAY = 86_400
+
+logger = logging.getLogger("spatz.server")
+
+
+@dataclass(slots=True)
+class Job:
+    state: State
+    meter: Meter
+    body: ResponseRequest
+    past: Past
+    work: Work
+    response: Response
+
+    def writer(self) -> ResponseWriter:
+        return ResponseWriter(self.response, logprobs=self.body.logprobs, obfuscate=self.body.obfuscate)
+
+
+@contextmanager
+def naming_input() -> Iterator[None]:
+    """The prompt's renderer knows messages; this API's clients sent input."""
+    try:
+        yield
+    except RequestError as error:
+        if error.param is not None and error.param.startswith("messages"):
+            error.param = "input"
+        raise
+
+
+async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: str) -> Job:
+    """Raises RequestError for everything that is known to be wrong before anything runs."""
+    past = await find_past(state, meter.caller, body)
+    if body.conversation_id is not None and len(past.items) + len(past.own) >= conversations.MAX_ITEMS:
+        raise _full(body.conversation_id)
+    params = SamplingParams(
+        max_tokens=body.max_output_tokens,
+        temperature=state.default_temperature if body.temperature is None else body.temperature,
+        top_p=1.0 if body.top_p is None else body.top_p,
+        logprobs=body.logprobs,
+    )
+    with naming_input():
+        turn = await fit(state.model, body, past.all) if body.truncation == "auto" else body.turn(past.all)
+        work = await prepare(state.model, turn, params, request_id=request_id, source="input", meter=meter)
+    size = len(work.request.prompt)
+    if size + (body.max_output_tokens or 1) > state.model.context_length:
+        raise too_long(state.model, size, body.max_output_tokens)
+    return Job(state, meter, body, past, work, new_response(body, state.model.name, state.default_temperature))
+
+
+async def run(
+    job: Job, writer: ResponseWriter, first: bytes, finish: Callable[[bytes], Awaitable[None]]
+) -> AsyncGenerator[bytes, None]:
+    """The events. first: those that stand before; they go out with the answer's first, and an error before that is
+    raised. Without them, all errors are told as events. finish: is told the last events, before they go out.
+    """
+    begun = not first
+    try:
+        async with aclosing(answer(job.state.model, job.work.turn, job.work, job.meter)) as events:
+            async for event in events:
+                data = writer.take(event)
+                if not begun:
+                    data, begun = first + data, True
+                if data:
+                    yield data
+        last = writer.end()
+        await finish(last)
+    except RequestError as error:
+        if not begun:
+            raise
+        last = await _failed(writer, error, finish)
+    except Exception:
+        if not begun:
+            raise
+        logger.exception("a response broke off")
+        broken = RequestError("The server had an error while processing your request.", status=500, type="server_error")
+        last = await _failed(writer, broken, finish)
+    yield last
+
+
+async def _failed(writer: ResponseWriter, error: RequestError, finish: Callable[[bytes], Awaitable[None]]) -> bytes:
+    last = writer.fail(error)
+    try:
+        await finish(last)
+    except RequestError:  # the storage, which may be why it failed
+        logger.warning("response %s failed and could not be stored", writer.response["id"])
+    return last
+
+
+async def keep(job: Job, events: bytes | None = None) -> None:
+    """Stores what has ended: a new response, or the rest of one that was stored when it was queued."""
+    body, response, owner = job.body, job.response, job.meter.caller.owner
+    now = int(time.time())
+    expires_at = expiry(job.state)
+    talk = body.conversation_id if response["status"] in ("completed", "incomplete") else None
+    if not body.is_stored and talk is None:
+        return
+
+    def work(connection: Connection) -> None:
+        row = Stored(response["id"], response["status"], dump(response))
+        output = stored_items(response["output"])
+        if body.background:
+            if not responses.finish(connection, row, output, events):
+                return
+        elif body.is_stored:
+            responses.add(
+                connection,
+                owner,
+                row,
+                stored_items(job.past.own),
+                output,
+                expires_at=expires_at,
+                previous=body.previous_response_id,
+                depth=job.past.depth + 1,
+            )
+        if talk is not None:
+            append_items(connection, owner, talk, now, job.past.own + response["output"], expires_at=expires_at)
+
+    await job.state.database.run(work)
+
+
+def append_items(
+    connection: Connection, owner: str, conversation: str, now: int, items: list[Item], *, expires_at: int
+) -> list[Item] | None:
+    """The items as they are kept: one whose id the conversation has already gets another. None: it is not there."""
+    taken = conversations.known(connection, conversation, [item["id"] for item in items])
+    kept = []
+    for item in items:
+        if item["id"] in taken:
+            item = {**item, "id": new_id(PREFIXES[item["type"]])}
+        taken.add(item["id"])
+        kept.append(item)
+    try:
+        found = conversations.append(connection, owner, conversation, now, stored_items(kept), expires_at=expires_at)
+    except conversations.TooManyItems:
+        raise _full(conversation) from None
+    return kept if found else None
+
+
+def stored_items(items: list[Item]) -> list[StoredItem]:
+    return [StoredItem(item["id"], dump(item)) for item in items]
+
+
+def expiry(state: State) -> int:
+    return int(time.time()) + state.settings.response_days * DAY
+
+
+def _full(conversation: str) -> RequestError:
+    return RequestError(
+        f"The conversation '{conversation}' is full: it can have at most {conversations.MAX_ITEMS} items.",
+        param="conversation",
+        code="invalid_value",
+    )
