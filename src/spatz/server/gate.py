@@ -13,14 +13,17 @@ from time import perf_counter
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spatz.errors import RateLimitError, RequestError
 from spatz.server.auth import Auth
+from spatz.server.body import Body
 from spatz.server.caller import Caller
 from spatz.server.generate import stopping
+from spatz.server.json_response import JsonResponse
 from spatz.server.limits import Ticket
+from spatz.server.refusals import refusal
 from spatz.server.state import State
 
 __all__ = ["Gate", "error_response", "identify", "request_id"]
@@ -35,7 +38,7 @@ access = logging.getLogger("spatz.access")
 logger = logging.getLogger("spatz.server")
 
 
-def error_response(error: RequestError) -> JSONResponse:
+def error_response(error: RequestError) -> Response:
     headers = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None or error.status == 503:
@@ -44,7 +47,7 @@ def error_response(error: RequestError) -> JSONResponse:
         headers["x-should-retry"] = "false"  # what the API's own clients heed: it would be refused each time
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(error.body(), error.status, headers=headers)
+    return JsonResponse(error.body(), error.status, headers=headers)
 
 
 def request_id(request: Request) -> str:
@@ -85,8 +88,10 @@ class _Passage:
         self._send = send
         self._start = perf_counter()
         self._status = 0
-        self._read = 0
-        self._most = gate._max_body
+        headers = dict(scope["headers"])
+        most = gate._max_upload if scope["path"] in UPLOAD_PATHS else gate._max_body
+        self._body = Body(headers, receive, most=most, seconds=gate._state.settings.request_seconds)
+        self._headers = headers
         self._limited: Caller | None = None  # whose limits the answer tells
         self._ticket: Ticket | None = None
         self._id = "req_" + secrets.token_hex(16)
@@ -95,7 +100,7 @@ class _Passage:
     async def run(self) -> None:
         try:
             await self._admit()
-            await self._gate._app(self._scope, self._limited_receive, self._stamped_send)
+            await self._gate._app(self._scope, self._body.receive, self._stamped_send)
         except RequestError as error:
             await self._fail(error)
         except ClientDisconnect:
@@ -115,7 +120,7 @@ class _Passage:
             self._record()
 
     async def _admit(self) -> None:
-        headers = dict(self._scope["headers"])
+        headers = self._headers
         path = self._scope["path"]
         # A browser asks before it calls (CORS); such a question carries no key and is answered outside of the gate.
         # Lines of a batch come with the caller that they run for; nothing outside of this process can write a scope.
@@ -126,6 +131,9 @@ class _Passage:
             return
         if self._gate._state.draining:
             raise stopping()
+        missing = refusal("POST", path)
+        if missing is not None:  # before the content type, which differs for sound and pictures
+            raise missing
         # Not application/json: a page of any origin may send that without being asked for permission.
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != (b"multipart/form-data" if path in UPLOAD_PATHS else b"application/json"):
@@ -136,29 +144,10 @@ class _Passage:
                 status=415,
                 code="unsupported_content_type",
             )
-        length = headers.get(b"content-length", b"")
-        if path in UPLOAD_PATHS:
-            self._most = self._gate._max_upload
-        if length and (not length.isdigit() or len(length) > 18 or int(length) > self._most):
-            raise self._too_large()
+        self._body.check_length()
         if path in LIMITED_PATHS:
             self._limited = self._scope["spatz.caller"]
             self._ticket = self._scope["spatz.ticket"] = self._gate._state.limiter.admit(self._limited)
-
-    def _too_large(self) -> RequestError:
-        return RequestError(
-            f"The body of the request is larger than the limit of {self._most} bytes.",
-            status=413,
-            code="request_too_large",
-        )
-
-    async def _limited_receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._read += len(message.get("body", b""))
-            if self._read > self._most:
-                raise self._too_large()
-        return message
 
     async def _stamped_send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -172,6 +161,12 @@ class _Passage:
             ]
             if self._limited is not None:
                 message["headers"] += self._gate._state.limiter.headers(self._limited)
+            if not await self._body.settle():
+                message["headers"].append((b"connection", b"close"))
+        elif not message.get("more_body", False) and not self._body.complete:
+            await self._send({**message, "more_body": True})
+            await self._body.linger()
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def _fail(self, error: RequestError) -> None:

@@ -12,7 +12,9 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +22,7 @@ from fastapi import FastAPI
 from spatz.config import Settings
 from spatz.errors import ConfigError
 from spatz.server.auth import check_binding, is_loopback, stored_keys
+from spatz.server.connection import Connection
 from spatz.server.state import State
 
 __all__ = ["Server", "bind", "serve_app"]
@@ -50,8 +53,10 @@ def bind(settings: Settings) -> socket.socket:
 
 class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: Settings, started: Callable[[], None] | None = None) -> None:
+        connection: Any = partial(Connection, seconds=settings.request_seconds)
         config = uvicorn.Config(
             app,
+            http=connection,
             log_config=None,
             access_log=False,  # the gate has its own, with ids
             server_header=False,
