@@ -14,6 +14,7 @@ import typer
 
 from spatz import __version__
 from spatz.bench.command import bench
+from spatz.bench.cost_command import cost
 from spatz.commands.chat import chat
 from spatz.commands.keys import keys
 from spatz.commands.models import models
@@ -44,6 +45,7 @@ app.command()(models)
 app.add_typer(keys, name="keys")
 app.command()(usage)
 app.command()(bench)
+app.command()(cost)
 
 
 def _version(value: bool) -> None:

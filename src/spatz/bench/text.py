@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import pydoc_data.topics
+from collections.abc import Sequence
 from pathlib import Path
-
-from spatz.weights.tokenizer import Tokenizer
+from typing import Protocol
 
 __all__ = ["TextTokens", "long_text"]
 
@@ -28,11 +28,17 @@ def long_text(characters: int) -> str:
     return "\n".join(parts)[:characters]
 
 
+class Encoder(Protocol):
+    """A tokenizer, or a served model."""
+
+    def encode(self, text: str, /) -> Sequence[int]: ...
+
+
 class TextTokens:
     """The text as tokens, given out piece by piece: no piece twice before all of it has been used."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokens = tokenizer.encode(long_text(_TOKENS_AT_ONCE))
+    def __init__(self, tokenizer: Encoder) -> None:
+        self._tokens = list(tokenizer.encode(long_text(_TOKENS_AT_ONCE)))
         self._next = 0
 
     def take(self, count: int) -> list[int]:

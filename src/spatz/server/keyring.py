@@ -70,7 +70,7 @@ class KeyRing:
 
     async def _refresh(self) -> None:
         try:
-            self._take(await self._database.run(self._read))
+            self._take(await self._database.read(self._read))
             self._read_at = self._clock()
         except (SQLAlchemyError, OSError):
             logger.exception("the keys cannot be read")

@@ -6,15 +6,17 @@ A key sees what it used itself; an admin key, and everybody on a server without 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from spatz.server.caller import Caller, caller_of
+from spatz.server.json_response import JsonResponse
+from spatz.server.query import parse_query
 from spatz.server.state import state_of
-from spatz.server.usage_query import GROUPS, UsageQuery
+from spatz.server.usage_query import UsageQuery
 from spatz.store.usage import DAY_SECONDS, Counts, UsageKey, UsageRow, read_usage
 
 __all__ = ["router"]
@@ -23,37 +25,42 @@ router = APIRouter()
 
 
 @router.get("/v1/organization/usage/completions")
-async def list_usage(request: Request) -> JSONResponse:
+async def list_usage(request: Request) -> Response:
     state = state_of(request)
-    query = UsageQuery.parse(request.query_params.multi_items(), time.time())
+    query = parse_query(UsageQuery, request)
+    days, next_page = query.days(time.time())
     owners = _visible(caller_of(request), query.api_key_ids)
+    models = query.models
+    if models is not None:  # usage is kept under the model's own name
+        models = [state.model.name if name in state.names else name for name in models]
     await state.usage.flush()  # what has been answered is in the list
-    rows = await state.database.run(
+    rows = await state.database.read(
         lambda connection: read_usage(
-            connection, query.first_day, query.page_end, owners=owners, models=query.models, batch=query.batch
+            connection, days.start, days.stop, owners=owners, models=models, batch=query.batch
         )
     )
-    days: dict[int, list[UsageRow]] = {day: [] for day in range(query.first_day, query.page_end)}
+    groups = list(dict.fromkeys(query.group_by or ()))
+    found: dict[int, list[UsageRow]] = {day: [] for day in days}
     for row in rows:
-        days[row[0].day].append(row)
-    return JSONResponse(
+        found[row[0].day].append(row)
+    return JsonResponse(
         {
             "object": "page",
-            "data": [_bucket(day, found, query.groups) for day, found in days.items()],
-            "has_more": query.next_page is not None,
-            "next_page": query.next_page,
+            "data": [_bucket(day, of_day, groups) for day, of_day in found.items()],
+            "has_more": next_page is not None,
+            "next_page": next_page,
         }
     )
 
 
-def _visible(caller: Caller, asked: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def _visible(caller: Caller, asked: Sequence[str] | None) -> Sequence[str] | None:
     """The owners whose usage is told; None: all."""
     if caller.admin or not caller.owner:
         return asked
     return (caller.owner,) if asked is None or caller.owner in asked else ()
 
 
-def _bucket(day: int, rows: Iterable[UsageRow], groups: tuple[str, ...]) -> dict[str, Any]:
+def _bucket(day: int, rows: Iterable[UsageRow], groups: Sequence[str]) -> dict[str, Any]:
     sums: dict[tuple[object, ...], Counts] = {}
     for key, counts in rows:
         values = _values(key)
@@ -83,5 +90,5 @@ def _result(values: dict[str, object], counts: Counts) -> dict[str, Any]:
         "project_id": None,
         "user_id": None,
         "service_tier": None,
-        **{group: values.get(group) for group in GROUPS},
+        **{group: values.get(group) for group in ("api_key_id", "model", "batch")},
     }
