@@ -56,7 +56,7 @@ class Engine:
         self._masks = MaskThread()
         self._stepper = Stepper(backend, self.options, listener, tiers, aside=self._masks)
         self._inbox: deque[Callable[[], list[Item]]] = deque()
-        self._pending = 0  # submissions in the inbox; guarded by _wake
+        self._pending = [0, 0]  # submissions in the inbox, of each priority; guarded by _wake
         self._wake = threading.Condition()
         self._idle_waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._mailboxes: dict[asyncio.AbstractEventLoop, Mailbox] = {}
@@ -88,11 +88,12 @@ class Engine:
         with self._wake:
             if self._draining or self._stopping or self._thread is None:
                 raise OverloadedError("The server is shutting down.", status=503, retry_after=5)
-            if self._stepper.scheduler.queued + self._pending >= self.options.max_waiting:
+            waiting = self._stepper.scheduler.queued_of(request.priority) + self._pending[request.priority]
+            if waiting >= self.options.max_waiting:
                 raise OverloadedError(
                     f"The queue is full: {self.options.max_waiting} requests are waiting. Please try again later."
                 )
-            self._pending += 1
+            self._pending[request.priority] += 1
             self._inbox.append(lambda: self._accept(group))
             self._wake.notify()
         return stream
@@ -187,7 +188,7 @@ class Engine:
 
     def _accept(self, group: Group) -> list[Item]:
         with self._wake:
-            self._pending -= 1
+            self._pending[group.request.priority] -= 1
         return self._stepper.submit(group)
 
     def _post(self, items: list[Item]) -> None:

@@ -2,8 +2,8 @@
 
 Sits between the engine's queue and the batch. Pages are taken as sequences grow, not reserved. The rules:
 
-- Every decoding sequence runs in every step. Prompts get what is left: `chunk_tokens`, or `busy_chunk_tokens` while an
-  answer is being written, so that no answer waits for more than one such chunk.
+- Every answer of a live request advances in every step. Prompts get what is left: `chunk_tokens`, or
+  `busy_chunk_tokens` while an answer is being written, so that no answer waits for more than one such chunk.
 - Half of that belongs to the oldest prompt, so it always advances; the other half goes to the shortest ones, so that a
   question need not wait for somebody's book; what nobody takes goes back to the oldest.
 - Requests are admitted in their order of arrival, as soon as the pages of the prompt are free beyond what the running
@@ -14,6 +14,10 @@ Sits between the engine's queue and the batch. Pages are taken as sequences grow
   What it has said is kept, and run as a prompt later; most of its pages are usually still in the prefix cache. The core
   gives the same bits however tokens are cut into steps, and the sampler's state stays with the sequence, so the answer
   is the same. The pool holds at least one sequence of full length (the engine checks that): the oldest always gets on.
+- Background requests come after live ones in all of this. They are admitted when no live one waits that could be, and
+  a quarter of the places is closed to them; where a live request needs a place or pages, the youngest background
+  sequence is preempted. Beside live ones only `background_running` of them run in a step, in turns, and their prompts
+  get what the live prompts leave of a chunk. So a live answer waits for one chunk and a few more rows at most.
 - A prompt's pages are looked up in the prefix cache just before they would be run, and a page that another prompt is
   running in this very step is waited for. The last token of a prompt is always run: somebody must give the next one.
 - A request for several choices runs its prompt once, but for the last token; then the choices share its full pages and
@@ -33,6 +37,7 @@ from spatz.engine.batch import Chunk
 from spatz.engine.guide import Aside, Guide
 from spatz.engine.options import EngineOptions
 from spatz.engine.output import ChoiceOutput
+from spatz.engine.request import Priority
 from spatz.engine.sequence import Group, Sequence
 
 __all__ = ["MAX_FORCED", "Scheduler"]
@@ -42,7 +47,7 @@ MAX_FORCED = 16  # known tokens that an answer may run in a step without being t
 _SEED_MASK = (1 << 63) - 1
 
 
-def _order(sequence: Sequence) -> tuple[int, int]:
+def _order(sequence: Sequence) -> tuple[int, int, int]:
     return sequence.order
 
 
@@ -59,25 +64,40 @@ class Scheduler:
         self.prefix = PrefixCache(self.pool, backend.cache, tiers)
         self.running: list[Sequence] = []  # in order of arrival, as is `waiting`
         self.waiting: list[Sequence] = []
-        self.queued = 0  # requests that have not started
+        self._queued = [0, 0]  # requests of each priority that have not started
         self.preemptions = 0
         self._tickets = 0
-        self._most_of_one = max(1, options.max_running - max(1, options.max_running // 4))  # sequences of one request
+        # Sequences of one request, and of all background ones.
+        self._most_of_one = max(1, options.max_running - max(1, options.max_running // 4))
+        self._turn = 0  # of the background sequences that run beside live ones
 
     def add(self, group: Group) -> None:
         self._tickets += 1
         group.ticket = self._tickets
         first = self._new_sequence(group, 0)
         group.unfinished = [first]
-        self.waiting.append(first)
-        self.queued += 1
+        insort(self.waiting, first, key=_order)
+        self._queued[group.request.priority] += 1
+
+    @property
+    def queued(self) -> int:
+        """Requests that have not started."""
+        return sum(self._queued)
+
+    def queued_of(self, priority: Priority) -> int:
+        return self._queued[priority]
+
+    def started(self, group: Group, now: float) -> None:
+        """A request leaves the queue."""
+        group.started = now
+        self._queued[group.request.priority] -= 1
 
     def remove(self, group: Group) -> None:
         """Take a group out, whatever state it is in, and give its pages back."""
         for sequence in group.unfinished:
             self._release_pages(sequence)
         if group.started is None and group.unfinished:
-            self.queued -= 1
+            self._queued[group.request.priority] -= 1
         group.unfinished = []
         self.running = [sequence for sequence in self.running if sequence.group is not group]
         self.waiting = [sequence for sequence in self.waiting if sequence.group is not group]
@@ -131,22 +151,34 @@ class Scheduler:
     # --- admission ---------------------------------------------------------------------------------------------------
 
     def _admit(self, now: float) -> None:
-        while self.waiting and len(self.running) < self._options.max_running:
+        while self.waiting:
+            if len(self.running) >= self._options.max_running and self.running[-1].group.live:
+                return
             sequence = self._next()
-            if sequence is None or not self._has_room(sequence):
+            if sequence is None or not self._make_room(sequence):
                 return
             self.waiting.remove(sequence)
             if sequence.group.started is None:
-                sequence.group.started = now
-                self.queued -= 1
+                self.started(sequence.group, now)
             self._prepare(sequence)
             insort(self.running, sequence, key=_order)
 
+    def _make_room(self, sequence: Sequence) -> bool:
+        """Whether it can be admitted now. Background sequences make way for a live one."""
+        while len(self.running) >= self._options.max_running or not self._has_room(sequence):
+            if not (sequence.group.live and self.running and not self.running[-1].group.live):
+                return False
+            self._preempt(self.running[-1])
+        return True
+
     def _next(self) -> Sequence | None:
-        """Whose turn it is: the request with the fewest running choices, the oldest of those."""
+        """Whose turn it is: the live request with the fewest running choices, the oldest of those; then background."""
         held = Counter(sequence.group for sequence in self.running)
+        background = sum(not sequence.group.live for sequence in self.running)
         best, fewest = None, self._most_of_one
         for sequence in self.waiting:
+            if not sequence.group.live and (background >= self._most_of_one or (best and best.group.live)):
+                break
             count = held[sequence.group]
             if count < fewest:
                 best, fewest = sequence, count
@@ -240,10 +272,13 @@ class Scheduler:
         group = first.group
         group.fork_pending = False
         first.goal = first.length
+        room = self._options.max_running
+        if not group.live:
+            room = min(room, len(self.running) + self._most_of_one - sum(not s.group.live for s in self.running))
         for index in range(1, group.params.n):
             choice = self._new_sequence(group, index)
             group.unfinished.append(choice)
-            has_place = index < self._most_of_one and len(self.running) < self._options.max_running
+            has_place = index < self._most_of_one and len(self.running) < room
             if has_place and self._share_pages(first, choice):
                 self._prepare(choice)
                 insort(self.running, choice, key=_order)
@@ -272,12 +307,23 @@ class Scheduler:
     def _decodes(self) -> list[Chunk]:
         chunks: list[Chunk] = []
         position = 0
+        resting = self._resting()
         while position < len(self.running):  # grows no longer, but preemption may shorten it from the end
             sequence = self.running[position]
-            if self._decodes_now(sequence) and self._grow(sequence):
+            if self._decodes_now(sequence) and sequence not in resting and self._grow(sequence):
                 chunks.append(Chunk(sequence, sequence.remaining, 0, True))
             position += 1
         return chunks
+
+    def _resting(self) -> set[Sequence]:
+        """The background answers that do not get a token in this step, because live ones run."""
+        background = [s for s in self.running if not s.group.live and self._decodes_now(s)]
+        most = self._options.background_running
+        if len(background) <= most or not self.running[0].group.live:
+            return set()
+        self._turn = (self._turn + most) % len(background)
+        turned = background[self._turn :] + background[: self._turn]
+        return set(turned[most:])
 
     def _decodes_now(self, sequence: Sequence) -> bool:
         """Whether all that is known of it but not computed is the last token, with those that a grammar forced."""
@@ -300,7 +346,8 @@ class Scheduler:
         prompts = [s for s in self.running if s.remaining > 0 and not self._decodes_now(s)]
         if not prompts:
             return
-        budget = self._options.busy_chunk_tokens if chunks else self._options.chunk_tokens
+        busy = any(chunk.sequence.group.live for chunk in chunks) or (bool(chunks) and not prompts[0].group.live)
+        budget = self._options.busy_chunk_tokens if busy else self._options.chunk_tokens
         budget = max(1, budget - sum(chunk.size - 1 for chunk in chunks))
         grants = self._grants(prompts, budget)
         in_flight: set[bytes] = set()
@@ -309,13 +356,21 @@ class Scheduler:
             count = min(grants[sequence.order], sequence.remaining)
             if count == 0 or self._awaited(sequence, in_flight):
                 continue
-            end = self._extend(sequence, sequence.computed + count, prompts)
+            end = self._extend(sequence, sequence.computed + count, prompts, chunks)
             if end > sequence.computed:
                 self._claim(sequence, end, in_flight)
                 chunks.append(self._chunk(sequence, end))
 
-    def _grants(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int], int]:
+    def _grants(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int, int], int]:
         """How many tokens each prompt may run in this step."""
+        live = [sequence for sequence in prompts if sequence.group.live]
+        grants = self._shares(live, budget) if live else {}
+        if len(live) < len(prompts):
+            grants |= self._shares(prompts[len(live) :], budget - sum(grants.values()))
+        return grants
+
+    def _shares(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int, int], int]:
+        """Of prompts of one priority."""
         oldest = prompts[0]
         own = min(self._want(oldest), budget if len(prompts) == 1 else -(-budget // 2))
         left = budget - own
@@ -344,13 +399,21 @@ class Scheduler:
             for index in range(sequence.computed // self._page_tokens, last):
                 in_flight.add(sequence.digest(index))
 
-    def _extend(self, sequence: Sequence, end: int, younger: list[Sequence]) -> int:
-        """Pages up to `end`, preempting only prompts that are not in this step yet. How far they reach."""
+    def _extend(self, sequence: Sequence, end: int, younger: list[Sequence], chunks: list[Chunk]) -> int:
+        """Pages up to `end`, preempting prompts that are not in this step yet, and for a live one any background one.
+
+        How far they reach.
+        """
         size = self._page_tokens
         while len(sequence.pages) * size < end:
             page = self.pool.allocate()
             if page is not None:
                 sequence.add_page(page)
+            elif sequence.group.live and not self.running[-1].group.live:
+                victim = self.running[-1]
+                younger[:] = [other for other in younger if other is not victim]
+                chunks[:] = [chunk for chunk in chunks if chunk.sequence is not victim]
+                self._preempt(victim)
             elif younger and younger[-1].pages:
                 self._preempt(younger.pop())
             elif younger:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.prefix import chain
-from spatz.engine.request import Request, TokenLogprob
+from spatz.engine.request import Priority, Request, TokenLogprob
 
 if TYPE_CHECKING:
     from spatz.engine.guide import Guide
@@ -29,6 +29,7 @@ class Group:
     def __init__(self, request: Request, prompt: NDArray[np.int32], max_new: int, arrived: float, sink: Any) -> None:
         self.request = request
         self.params = request.params
+        self.live = request.priority == Priority.LIVE
         self.prompt = prompt  # [P]
         self.max_new = max_new  # tokens per choice
         self.arrived = arrived
@@ -79,7 +80,7 @@ class Sequence:
     def __init__(self, group: Group, index: int, output: ChoiceOutput, page_tokens: int, root: bytes) -> None:
         self.group = group
         self.index = index
-        self.order = (group.ticket, index)
+        self.order = (int(group.request.priority), group.ticket, index)
         self.page_tokens = page_tokens
         self.root = root
         self.buffer: NDArray[np.int32] = group.prompt  # replaced by a growing copy with the first generated token

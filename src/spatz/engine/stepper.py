@@ -66,8 +66,7 @@ class Stepper:
         self._groups[group] = None
         self.scheduler.add(group)
         if group.max_new == 0 and len(group.prompt) == 1:  # nothing to run: the first token of a prompt has no score
-            group.started = self.clock()
-            self.scheduler.queued -= 1
+            self.scheduler.started(group, self.clock())
             return [self._end_scored(group.unfinished[0], lambda s: self.scheduler.remove(s.group))]
         return []
 
