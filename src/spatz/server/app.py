@@ -24,6 +24,7 @@ from spatz.server.batches import BatchRunner
 from spatz.server.chat_request import ChatRequest
 from spatz.server.completion_request import CompletionRequest
 from spatz.server.cors import Cors
+from spatz.server.expiry import Expiry
 from spatz.server.gate import Gate, error_response
 from spatz.server.metrics import Metrics
 from spatz.server.refusals import refusal
@@ -61,6 +62,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     state.services.append(app.state.batches)
     app.state.background = Background(state)
     state.services.append(app.state.background)
+    state.services.append(Expiry(database))
     for routes in (
         files,
         batches,

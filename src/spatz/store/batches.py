@@ -21,6 +21,7 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -79,6 +80,9 @@ batches = Table(
     Column("ended_at", BigInteger),
     Column("lease_holder", Text, nullable=False),
     Column("lease_until", BigInteger, nullable=False),
+    Index("ix_batches_owner", "owner", "number"),
+    Index("ix_batches_ended_at", "ended_at"),
+    Index("ix_batches_input_file_id", "input_file_id"),
 )
 batch_results = Table(
     "batch_results",

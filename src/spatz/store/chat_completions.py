@@ -1,6 +1,7 @@
 """Stored chat completions: what was answered, what was asked, and the metadata that they are found by.
 
-Functions of a connection, each for one owner: nothing of another's is found. Order is that of storing, by `number`.
+Functions of a connection, each for one owner: nothing of another's is found, and nothing
+that has expired, also before it is swept. Order is that of storing, by `number`.
 What the objects mean is the routes' business; here they are JSON text.
 """
 
@@ -60,8 +61,8 @@ def add(connection: Connection, owner: str, chat: StoredChat, expires_at: int) -
     _add_labels(connection, number, chat.labels)
 
 
-def get(connection: Connection, owner: str, chat_id: str) -> StoredChat | None:
-    found = page(connection, owner, chat_id=chat_id, limit=1)
+def get(connection: Connection, owner: str, chat_id: str, *, now: int) -> StoredChat | None:
+    found = page(connection, owner, chat_id=chat_id, limit=1, now=now)
     return found[0] if found else None
 
 
@@ -69,6 +70,7 @@ def page(
     connection: Connection,
     owner: str,
     *,
+    now: int,
     limit: int,
     after: str | None = None,
     newest_first: bool = False,
@@ -76,11 +78,12 @@ def page(
     wanted: Mapping[str, str] | None = None,
     chat_id: str | None = None,
 ) -> list[StoredChat]:
-    """At most `limit`, in order. after: the id of the last one of the page before. Raises KeyError where it is unknown.
+    """At most `limit` of those that have not expired, in order.
 
-    wanted: labels that all have to be there.
+    after: the id of the last one of the page before. Raises KeyError where it is unknown. wanted: labels that all have
+    to be there.
     """
-    query = select(chats).where(chats.c.owner == owner).limit(limit)
+    query = select(chats).where(chats.c.owner == owner, chats.c.expires_at > now).limit(limit)
     if after is not None:
         last = connection.execute(
             select(chats.c.number).where(chats.c.owner == owner, chats.c.id == after)
@@ -100,19 +103,22 @@ def page(
     return [StoredChat(row.id, row.model, row.completion, row.messages, by_number[row.number]) for row in rows]
 
 
-def set_labels(connection: Connection, owner: str, chat_id: str, new: Mapping[str, str]) -> StoredChat | None:
+def set_labels(
+    connection: Connection, owner: str, chat_id: str, new: Mapping[str, str], *, now: int
+) -> StoredChat | None:
     number = connection.execute(
-        select(chats.c.number).where(chats.c.owner == owner, chats.c.id == chat_id)
+        select(chats.c.number).where(chats.c.owner == owner, chats.c.id == chat_id, chats.c.expires_at > now)
     ).scalar_one_or_none()
     if number is None:
         return None
     connection.execute(delete(labels).where(labels.c.completion == number))
     _add_labels(connection, number, new)
-    return get(connection, owner, chat_id)
+    return get(connection, owner, chat_id, now=now)
 
 
-def delete_one(connection: Connection, owner: str, chat_id: str) -> bool:
-    return connection.execute(delete(chats).where(chats.c.owner == owner, chats.c.id == chat_id)).rowcount == 1
+def delete_one(connection: Connection, owner: str, chat_id: str, *, now: int) -> bool:
+    this = (chats.c.owner == owner, chats.c.id == chat_id, chats.c.expires_at > now)
+    return connection.execute(delete(chats).where(*this)).rowcount == 1
 
 
 def delete_expired(connection: Connection, now: int, limit: int) -> int:

@@ -38,6 +38,7 @@ metadata = MetaData()
 SQLITE_WAIT = 30  # seconds that a writer waits for those of other processes
 POOL_WAIT = 60  # seconds for a connection, when all are in use
 THREADS = 4
+SHRINK_PAGES = 1000  # of 4 KB, in one transaction
 LARGEST_LOG = 64 << 20  # bytes that SQLite's write-ahead log keeps on the disk between checkpoints
 
 logger = logging.getLogger("spatz.store")
@@ -144,6 +145,12 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers or self._writers, whole)
 
+    async def shrink(self) -> bool:
+        """Gives the disk back a piece of what was deleted. Whether there may be more; PostgreSQL does it by itself."""
+        if self.kind != "sqlite":
+            return False
+        return await self.run(_shrink)
+
     def close(self) -> None:
         """What was begun is finished; then the files are closed."""
         self._writers.shutdown()
@@ -186,6 +193,15 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _shrink(connection: Connection) -> bool:
+    free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    # Page by page, each of them a row without columns, which SQLAlchemy does not read.
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA incremental_vacuum({SHRINK_PAGES})").fetchall()
+    left = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    return bool(0 < left < free)  # a file of another make has no vacuum, and stays as it is
 
 
 def _begin_sqlite(connection: Connection) -> None:

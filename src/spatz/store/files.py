@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, func, or_, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from spatz.store.batches import UNFINISHED, batches
@@ -36,7 +36,8 @@ files = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger),
+    Column("expires_at", BigInteger, index=True),
+    Index("ix_files_owner", "owner", "number"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -47,6 +48,7 @@ async def list_chat_completions(request: Request) -> Response:
         return chat_completions.page(
             connection,
             owner,
+            now=int(time.time()),
             limit=query.limit + 1,
             after=query.after,
             newest_first=query.order == "desc",
@@ -72,7 +74,7 @@ async def update_chat_completion(completion_id: str, request: Request) -> Respon
     owner = caller_of(request).owner
 
     def work(connection: Connection) -> StoredChat | None:
-        return chat_completions.set_labels(connection, owner, completion_id, body.metadata or {})
+        return chat_completions.set_labels(connection, owner, completion_id, body.metadata or {}, now=int(time.time()))
 
     chat = await state_of(request).database.run(work)
     if chat is None:
@@ -85,7 +87,7 @@ async def delete_chat_completion(completion_id: str, request: Request) -> Respon
     owner = caller_of(request).owner
 
     def work(connection: Connection) -> bool:
-        return chat_completions.delete_one(connection, owner, completion_id)
+        return chat_completions.delete_one(connection, owner, completion_id, now=int(time.time()))
 
     if not await state_of(request).database.run(work):
         raise _unknown(completion_id)
@@ -109,7 +111,7 @@ async def list_chat_completion_messages(completion_id: str, request: Request) ->
 async def _stored(request: Request, completion_id: str) -> StoredChat:
     owner = caller_of(request).owner
     chat = await state_of(request).database.read(
-        lambda connection: chat_completions.get(connection, owner, completion_id)
+        lambda connection: chat_completions.get(connection, owner, completion_id, now=int(time.time()))
     )
     if chat is None:
         raise _unknown(completion_id)
