@@ -1,4 +1,4 @@
-"""The command line: `spatz serve | run | chat | pull | models | bench`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | bench`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
@@ -15,6 +15,7 @@ import typer
 from spatz import __version__
 from spatz.bench.command import bench
 from spatz.bench.cost_command import cost
+from spatz.commands.batch import batch
 from spatz.commands.chat import chat
 from spatz.commands.keys import keys
 from spatz.commands.models import models
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(run)
 app.command()(chat)
+app.command()(batch)
 app.command()(pull)
 app.command()(models)
 app.add_typer(keys, name="keys")

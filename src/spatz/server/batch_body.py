@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -11,8 +11,10 @@ from spatz.server.fields import Strict
 from spatz.server.metadata import Metadata
 from spatz.store.batches import Batch
 
-__all__ = ["BatchRequest", "ExpiresAfter", "batch_body"]
+__all__ = ["ENDPOINTS", "BatchRequest", "ExpiresAfter", "batch_body"]
 
+Endpoint = Literal["/v1/chat/completions", "/v1/responses", "/v1/completions"]
+ENDPOINTS: tuple[str, ...] = get_args(Endpoint)
 TIMES = (
     "created_at",
     "in_progress_at",
@@ -35,7 +37,7 @@ class ExpiresAfter(Strict):
 
 class BatchRequest(Strict):
     input_file_id: Annotated[str, Field(max_length=512)]
-    endpoint: Literal["/v1/chat/completions", "/v1/responses", "/v1/completions"]
+    endpoint: Endpoint
     completion_window: Literal["24h"]
     metadata: Metadata | None = None
     output_expires_after: ExpiresAfter | None = None

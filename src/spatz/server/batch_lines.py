@@ -61,9 +61,17 @@ def read_lines(file: BinaryIO, most: int) -> Iterator[tuple[int, bytes]]:
 
 
 def check_lines(
-    file: BinaryIO, size: int, endpoint: str, names: Sequence[str], most: int, stop: Callable[[], bool]
+    file: BinaryIO,
+    size: int,
+    endpoint: str,
+    names: Sequence[str] | None,
+    most: int,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Checked:
-    """All lines, in the caller's thread. names: of the model. most: bytes of one line. stop: asked now and then."""
+    """All lines, in the caller's thread.
+
+    names: of the model; None takes any. most: bytes of one line. stop: asked now and then.
+    """
     checked = Checked()
     if size > MAX_BYTES:
         message = f"The input file has {size} bytes, but a batch may have at most {MAX_BYTES}."
@@ -93,7 +101,13 @@ def read_line(number: int, data: bytes) -> Line:
 
 
 def _check(
-    number: int, data: bytes, endpoint: str, names: Sequence[str], most: int, checked: Checked, seen: dict[str, int]
+    number: int,
+    data: bytes,
+    endpoint: str,
+    names: Sequence[str] | None,
+    most: int,
+    checked: Checked,
+    seen: dict[str, int],
 ) -> Iterator[LineError]:
     if len(data) > most:
         message = f"This line is longer than the {most} bytes that a request may have."
@@ -137,7 +151,7 @@ def _check_id(number: int, value: dict[str, Any], seen: dict[str, int]) -> Itera
         seen[custom_id] = number
 
 
-def _check_body(number: int, body: Any, names: Sequence[str], checked: Checked) -> Iterator[LineError]:
+def _check_body(number: int, body: Any, names: Sequence[str] | None, checked: Checked) -> Iterator[LineError]:
     if not isinstance(body, dict):
         yield LineError("invalid_type", "Invalid type for 'body': expected an object.", "body", number)
         return
@@ -148,7 +162,7 @@ def _check_body(number: int, body: Any, names: Sequence[str], checked: Checked) 
     model = body.get("model")
     if not isinstance(model, str):
         yield LineError("missing_required_parameter", "Missing required parameter: 'body.model'.", "body.model", number)
-    elif model not in names:
+    elif names is not None and model not in names:
         message = f"The model '{model[:100]}' does not exist or you do not have access to it."
         yield LineError("model_not_found", message, "body.model", number)
     elif checked.model not in (None, model):

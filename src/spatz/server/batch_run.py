@@ -39,6 +39,7 @@ PAGE = 256  # results that are read or written at once
 CANCELLED = ("batch_cancelled", "This request was not run, because the batch was cancelled.")
 EXPIRED = ("batch_expired", "This request could not be executed before the completion window expired.")
 FULL = ("storage_limit_exceeded", "This request was not run, because the storage of the server is full.")
+LOST = LineError("file_not_found", "The input file cannot be read.", "input_file_id")
 
 logger = logging.getLogger("spatz.batch")
 
@@ -59,6 +60,7 @@ class BatchRun:
         self._pending: list[tuple[Result, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         self._left = False
+        self._free = 1  # bytes of the storage that are left
         self.batch_id = ""
 
     def look(self) -> None:
@@ -72,10 +74,14 @@ class BatchRun:
             self.batch_id = batch.id
             if batch.status == "validating":
                 batch = await self._validate(batch)
-            if batch.status == "in_progress":
-                batch = await self._run_lines(batch)
-            if batch.status == "cancelling":
-                await self._close(batch, CANCELLED)
+            try:
+                if batch.status == "in_progress":
+                    batch = await self._run_lines(batch)
+                if batch.status == "cancelling":
+                    await self._close(batch, CANCELLED)
+            except FileNotFoundError:
+                logger.error("%s: its input file is gone", batch.id)
+                batch = await self._hold.change(errors=_errors([LOST]))
             if not batch.ended:
                 batch = await self._write_files(batch)
             logger.info("%s: %s, %d of %d lines succeeded", batch.id, batch.status, batch.completed, batch.total)
@@ -98,8 +104,9 @@ class BatchRun:
         total, model, errors = await asyncio.shield(work)
         now = int(time.time())
         if errors:
-            text = json.dumps([error.body() for error in errors])
-            changed = await self._hold.change("validating", status="failed", errors=text, failed_at=now, ended_at=now)
+            changed = await self._hold.change(
+                "validating", status="failed", errors=_errors(errors), failed_at=now, ended_at=now
+            )
         else:
             changed = await self._hold.change(
                 "validating", status="in_progress", in_progress_at=now, total=total, model=model
@@ -113,34 +120,47 @@ class BatchRun:
                 size = path.stat().st_size
                 checked = check_lines(file, size, batch.endpoint, self._state.names, self._longest_line, stop)
         except OSError:
-            return 0, None, [LineError("file_not_found", "The input file cannot be read.", "input_file_id")]
+            return 0, None, [LOST]
         return checked.total, checked.model, checked.errors
 
     # --- running lines -----------------------------------------------------------------------------------------------
 
     async def _run_lines(self, batch: Batch) -> Batch:
         """All lines that have no result yet; those that are not run in the end get an error for a result."""
+        reason = await self._reason(batch)
+        if reason is None:
+            batch, reason = await self._run_until(batch)
+        if reason is not None and batch.status == "in_progress":
+            if reason is EXPIRED:
+                await self._hold.change(expired_at=int(time.time()))
+            await self._close(batch, reason)
+        return await self._hold.renew()
+
+    async def _run_until(self, batch: Batch) -> tuple[Batch, tuple[str, str] | None]:
+        """Run lines until all are done, or there is a reason to leave the rest."""
         work = asyncio.create_task(self._feed(batch))
         reason: tuple[str, str] | None = None
         try:
             while not work.done() and reason is None and batch.status == "in_progress":
                 await self._wait(work)
                 batch = await self._hold.renew()
-                if batch.expires_at is not None and batch.expires_at <= time.time():
-                    reason = EXPIRED
-                elif await self._state.database.read(used_bytes) >= self._state.files.limit:
-                    reason = FULL
+                reason = await self._reason(batch)
         finally:
             work.cancel()
             await asyncio.wait({work})
             await self._settle()
         if not work.cancelled():
             work.result()
-        if reason is not None and batch.status == "in_progress":
-            if reason is EXPIRED:
-                await self._hold.change(expired_at=int(time.time()))
-            await self._close(batch, reason)
-        return await self._hold.renew()
+            reason = None
+        return batch, reason
+
+    async def _reason(self, batch: Batch) -> tuple[str, str] | None:
+        if batch.expires_at is not None and batch.expires_at <= time.time():
+            return EXPIRED
+        # Exact now and then; in between this batch counts down what it adds.
+        if self._free > 0:
+            self._free = self._state.files.limit - await self._state.database.read(used_bytes)
+        return None if self._free > 0 else FULL
 
     async def _wait(self, work: asyncio.Task[None]) -> None:
         looking = asyncio.create_task(self._look.wait())
@@ -157,9 +177,9 @@ class BatchRun:
             async with asyncio.TaskGroup() as running:
                 for line in self._lines(batch, done):
                     await self._slots.acquire()
-                    if self._state.draining:
+                    if self._state.draining or self._free <= 0:
                         self._slots.release()
-                        await asyncio.Event().wait()  # running lines may end; who stops the server cancels this
+                        await asyncio.Event().wait()  # running lines may end; then this is cancelled
                     task = running.create_task(self._line(batch, caller, line))
                     task.add_done_callback(lambda _: self._slots.release())
         except BaseExceptionGroup as group:
@@ -195,6 +215,9 @@ class BatchRun:
                 failed = error
             else:
                 failed = None
+                self._free -= sum(len(result.output) for result, _ in taken)
+                if self._free <= 0:
+                    self.look()
             for _, written in taken:
                 if not written.done():
                     if failed is None:
@@ -259,6 +282,8 @@ class BatchRun:
         now = int(time.time())
         if batch.status == "cancelling":
             status = {"status": "cancelled", "cancelled_at": now}
+        elif batch.errors is not None:
+            status = {"status": "failed", "failed_at": now}
         elif batch.expired_at is not None:
             status = {"status": "expired"}
         else:
@@ -281,3 +306,7 @@ class BatchRun:
             for number, data in read_lines(file, self._longest_line):
                 if number not in done:
                     yield read_line(number, data)
+
+
+def _errors(errors: Sequence[LineError]) -> str:
+    return json.dumps([error.body() for error in errors])

@@ -153,7 +153,8 @@ class _Form:
 def clean_name(name: str) -> str:
     """The last part of what may be a path, without control characters."""
     name = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]", "", name)
-    return re.split(r"[/\\]", name)[-1].strip()[:LONGEST_NAME] or "file"
+    name = re.split(r"[/\\]", name)[-1].strip()[:LONGEST_NAME]
+    return name if name.strip(".") else "file"
 
 
 def _boundary(request: Request) -> bytes:
