@@ -63,7 +63,7 @@ def new_response(body: ResponseRequest, model: str, temperature: float) -> Respo
 
 def end(response: Response, status: str, totals: Totals | None = None) -> None:
     """status: completed, incomplete (the tokens have run out), failed or cancelled."""
-    response["status"] = status
+    response |= {"status": status, "completed_at": None, "incomplete_details": None}
     if status == "completed":
         response["completed_at"] = max(int(time.time()), response["created_at"])
     elif status == "incomplete":

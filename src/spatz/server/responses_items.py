@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from spatz.errors import RequestError
 from spatz.prompt.turn import Message, ToolCall
 from spatz.server.fields import Strict, problem, refused
 
 __all__ = [
+    "Body",
     "InputItem",
     "Item",
     "ItemReference",
@@ -52,6 +53,19 @@ PREFIXES = {
     "custom_tool_call_output": "ctco_",
 }
 MAX_LABELS = 10_000  # annotations or log-probabilities that come back with a text
+
+
+class Body(Strict):
+    """A request of this API: it names what it does not know in words that differ from chat's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def check_names(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                if key not in cls.model_fields:
+                    raise problem("unknown_parameter", f"Unknown parameter: '{key[:100]}'.", key[:100])
+        return value
 
 
 def new_id(prefix: str) -> str:

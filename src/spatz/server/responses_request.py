@@ -16,7 +16,7 @@ from spatz.prompt.strict_schema import check_strict
 from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat, Turn
 from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, Strict, problem, refused
 from spatz.server.metadata import Metadata
-from spatz.server.responses_items import InputItem, Item, turn_messages
+from spatz.server.responses_items import Body, InputItem, Item, turn_messages
 from spatz.server.responses_tools import MAX_TOOLS, NAME, AnyTool, Choice, choice_of, turn_tool
 
 __all__ = ["LOGPROBS", "Includes", "InputTokensRequest", "ResponseRequest"]
@@ -194,7 +194,7 @@ Input = Annotated[
 StoredId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class _Prompted(Strict):
+class _Prompted(Body):
     """What makes the prompt: shared by answers and by the counting of tokens."""
 
     input: Input | None = None
@@ -249,12 +249,19 @@ class _Prompted(Strict):
         if not messages:
             raise RequestError("There must be at least one item of input.", param="input", code="empty_array")
         tools = self.tools or []
+        wanted = self.text.output_format() if self.text is not None else None
+        if wanted == JsonFormat() and not any("json" in message["content"].lower() for message in messages):
+            raise RequestError(
+                "Response input messages must contain the word 'json' in some form to use 'text.format' of type "
+                "'json_object'.",
+                param="input",
+            )
         return Turn(
             messages,
             tuple(turn_tool(tool, index) for index, tool in enumerate(tools)),
             choice_of(self.tool_choice, tools),
             self.parallel_tool_calls is not False,
-            self.text.output_format() if self.text is not None else None,
+            wanted,
         )
 
 
@@ -282,7 +289,10 @@ class ResponseRequest(_Prompted):
     prompt_cache_key: Annotated[str, Field(max_length=1024)] | None = None  # there is one cache, which all share
     prompt_cache_retention: Literal["in_memory", "in-memory"] | None = None
     # Not served.
+    access_programs: refused("access_programs") = None  # type: ignore[valid-type]
+    background_options: refused("background_options") = None  # type: ignore[valid-type]
     context_management: refused("context_management") = None  # type: ignore[valid-type]
+    image: refused("image") = None  # type: ignore[valid-type]
     moderation: refused("moderation") = None  # type: ignore[valid-type]
     prompt: refused("prompt", "Prompt templates are not supported by this server.") = None  # type: ignore[valid-type]
     prompt_cache_options: refused("prompt_cache_options") = None  # type: ignore[valid-type]

@@ -80,10 +80,11 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
 
 
 async def run(
-    job: Job, writer: ResponseWriter, first: bytes, finish: Callable[[bytes], Awaitable[None]]
+    job: Job, writer: ResponseWriter, first: bytes, finish: Callable[[bytes], Awaitable[None]], *, whole: bool = False
 ) -> AsyncGenerator[bytes, None]:
     """The events. first: those that stand before; they go out with the answer's first, and an error before that is
-    raised. Without them, all errors are told as events. finish: is told the last events, before they go out.
+    raised. Later errors, or without `first` all of them, are told as events; for a whole answer all are raised.
+    finish: is told the last events, before they go out.
     """
     begun = not first
     try:
@@ -97,11 +98,11 @@ async def run(
         last = writer.end()
         await finish(last)
     except RequestError as error:
-        if not begun:
+        if whole or not begun:
             raise
         last = await _failed(writer, error, finish)
     except Exception:
-        if not begun:
+        if whole or not begun:
             raise
         logger.exception("a response broke off")
         broken = RequestError("The server had an error while processing your request.", status=500, type="server_error")

@@ -111,11 +111,12 @@ class ResponseWriter:
 
     def abandon(self) -> None:
         """What has been written so far stays in the output, as incomplete."""
-        status = "incomplete"
+        number = self.sequence  # of what is told: the ends of these items are not
         self._close_done("completed")
-        self._close_message(status)
+        self._close_message("incomplete")
         for position in list(self._calls):
-            self._close_call(position, status, None)
+            self._close_call(position, "incomplete", None)
+        self.sequence = number
 
     def _text(self, text: str, logprobs: Sequence[TokenLogprob]) -> bytes:
         data = b"" if self._message is not None else self._open_message()

@@ -13,15 +13,13 @@ from starlette.responses import Response
 
 from spatz.errors import RequestError
 from spatz.server.caller import caller_of
-from spatz.server.fields import Strict
 from spatz.server.json_response import JsonResponse, dumps
 from spatz.server.metadata import Metadata
-from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
 from spatz.server.responses_answer import without_logprobs
 from spatz.server.responses_history import missing_conversation, resolve, usable_id
-from spatz.server.responses_items import InputItem, Item, new_id, page
+from spatz.server.responses_items import Body, InputItem, Item, new_id, page
 from spatz.server.responses_request import Includes
 from spatz.server.responses_run import append_items, expiry
 from spatz.server.state import state_of
@@ -35,16 +33,16 @@ router = APIRouter()
 AT_ONCE = 20  # items that one request may add
 
 
-class ConversationRequest(Strict):
+class ConversationRequest(Body):
     items: Annotated[list[InputItem], Field(max_length=AT_ONCE)] | None = None
     metadata: Metadata | None = None
 
 
-class ConversationUpdate(Strict):
+class ConversationUpdate(Body):
     metadata: Metadata | None
 
 
-class ConversationItems(Strict):
+class ConversationItems(Body):
     items: Annotated[list[InputItem], Field(min_length=1, max_length=AT_ONCE)]
 
 
@@ -57,7 +55,7 @@ class ItemsQuery(PageQuery):
     order: Literal["asc", "desc"] = "desc"
 
 
-@router.post("/v1/conversations", openapi_extra=body_of(ConversationRequest))
+@router.post("/v1/conversations")
 async def create_conversation(request: Request) -> Response:
     state, caller = state_of(request), caller_of(request)
     data = await request.body()
@@ -80,7 +78,7 @@ async def retrieve_conversation(conversation_id: str, request: Request) -> Respo
     return JsonResponse(_shown(await _found(request, conversation_id)))
 
 
-@router.post("/v1/conversations/{conversation_id}", openapi_extra=body_of(ConversationUpdate))
+@router.post("/v1/conversations/{conversation_id}")
 async def update_conversation(conversation_id: str, request: Request) -> Response:
     state, owner = state_of(request), caller_of(request).owner
     body = validate(ConversationUpdate, parse_body(await request.body()))
@@ -102,7 +100,7 @@ async def delete_conversation(conversation_id: str, request: Request) -> Respons
     return JsonResponse({"id": conversation_id, "object": "conversation.deleted", "deleted": True})
 
 
-@router.post("/v1/conversations/{conversation_id}/items", openapi_extra=body_of(ConversationItems))
+@router.post("/v1/conversations/{conversation_id}/items")
 async def create_conversation_items(conversation_id: str, request: Request) -> Response:
     state, caller = state_of(request), caller_of(request)
     query = parse_query(ItemQuery, request)

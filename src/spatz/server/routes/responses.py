@@ -17,7 +17,6 @@ from spatz.server.caller import caller_of
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, unless_gone
 from spatz.server.json_response import JsonResponse
-from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
 from spatz.server.responses_answer import without_logprobs
@@ -55,7 +54,7 @@ def _background(request: Request) -> Background:
     return background
 
 
-@router.post("/v1/responses", openapi_extra=body_of(ResponseRequest))
+@router.post("/v1/responses")
 async def create_response(request: Request) -> Response:
     state = state_of(request)
     body = validate(ResponseRequest, parse_body(await request.body()))
@@ -77,21 +76,18 @@ async def create_response(request: Request) -> Response:
 
 
 async def _whole(job: Job) -> None:
-    async with aclosing(_events(job)) as events:
+    async with aclosing(_events(job, whole=True)) as events:
         async for _ in events:
             pass
-    if job.response["status"] == "failed":
-        error = job.response["error"]
-        raise RequestError(error["message"], status=500, type="server_error", code=error["code"])
 
 
-async def _events(job: Job) -> AsyncGenerator[bytes, None]:
+async def _events(job: Job, *, whole: bool = False) -> AsyncGenerator[bytes, None]:
     writer = job.writer()
 
     async def finish(last: bytes) -> None:
         await keep(job)
 
-    async with aclosing(run(job, writer, writer.begin(), finish)) as events:
+    async with aclosing(run(job, writer, writer.begin(), finish, whole=whole)) as events:
         async for data in events:
             yield data
 
@@ -100,7 +96,7 @@ def _stream(request: Request, events: AsyncGenerator[bytes, None]) -> EventStrea
     return EventStream(events, state_of(request).heartbeat, lambda error: error_event(error, 0))
 
 
-@router.post("/v1/responses/input_tokens", openapi_extra=body_of(InputTokensRequest))
+@router.post("/v1/responses/input_tokens")
 async def count_input_tokens(request: Request) -> Response:
     state = state_of(request)
     body = validate(InputTokensRequest, parse_body(await request.body()))
@@ -111,14 +107,6 @@ async def count_input_tokens(request: Request) -> Response:
         turn = await fit(state.model, body, past.all) if body.truncation == "auto" else body.turn(past.all)
         count = await prompt_tokens(state.model, turn)
     return JsonResponse({"object": "response.input_tokens", "input_tokens": count})
-
-
-@router.post("/v1/responses/compact")
-async def compact_response(request: Request) -> Response:
-    raise RequestError(
-        "Compaction is not supported with this model. Use 'truncation': 'auto', or start from a shorter input.",
-        code="unsupported_parameter",
-    )
 
 
 @router.get("/v1/responses/{response_id}")
