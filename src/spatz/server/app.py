@@ -19,17 +19,13 @@ from spatz.config import Settings
 from spatz.errors import RequestError
 from spatz.server import openapi
 from spatz.server.auth import Auth
-from spatz.server.batch_body import BatchRequest
 from spatz.server.batches import BatchRunner
-from spatz.server.chat_request import ChatRequest
-from spatz.server.completion_request import CompletionRequest
 from spatz.server.cors import Cors
 from spatz.server.expiry import Expiry
 from spatz.server.gate import Gate, error_response
 from spatz.server.metrics import Metrics
 from spatz.server.refusals import refusal
 from spatz.server.responses_background import Background
-from spatz.server.responses_request import InputTokensRequest, ResponseRequest
 from spatz.server.routes import (
     batches,
     chat,
@@ -42,12 +38,27 @@ from spatz.server.routes import (
     stored_chats,
     usage,
 )
-from spatz.server.routes.conversations import ConversationItems, ConversationRequest, ConversationUpdate
 from spatz.server.served import ServedModel
 from spatz.server.state import State
 from spatz.store.db import Database
 
-__all__ = ["create_app"]
+__all__ = ["ROUTERS", "create_app"]
+
+ROUTERS = tuple(
+    routes.router
+    for routes in (
+        chat,
+        stored_chats,
+        responses,
+        conversations,
+        completions,
+        files,
+        batches,
+        models,
+        usage,
+        operations,
+    )
+)
 
 
 def create_app(model: ServedModel, settings: Settings) -> FastAPI:
@@ -63,30 +74,9 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     app.state.background = Background(state)
     state.services.append(app.state.background)
     state.services.append(Expiry(database))
-    for routes in (
-        files,
-        batches,
-        chat,
-        responses,
-        conversations,
-        stored_chats,
-        completions,
-        models,
-        operations,
-        usage,
-    ):
-        app.include_router(routes.router)
-    openapi.install(
-        app,
-        BatchRequest,
-        ChatRequest,
-        CompletionRequest,
-        ConversationItems,
-        ConversationRequest,
-        ConversationUpdate,
-        InputTokensRequest,
-        ResponseRequest,
-    )
+    for router in ROUTERS:
+        app.include_router(router)
+    openapi.install(app, ROUTERS)
     handlers: dict[type[Exception], ExceptionHandler] = {
         RequestError: _request_error,
         HTTPException: _http_error,

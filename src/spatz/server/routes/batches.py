@@ -14,7 +14,6 @@ from spatz.server.batch_body import BatchRequest, batch_body
 from spatz.server.batches import BatchRunner
 from spatz.server.caller import caller_of
 from spatz.server.json_response import JsonResponse
-from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.query import Query, parse_query
 from spatz.server.routes.files import find_file
@@ -34,7 +33,7 @@ class ListQuery(Query):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
 
 
-@router.post("/v1/batches", openapi_extra=body_of(BatchRequest))
+@router.post("/v1/batches")
 async def create_batch(request: Request) -> Response:
     body = validate(BatchRequest, parse_body(await request.body()))
     caller = caller_of(request)

@@ -27,7 +27,6 @@ from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
 from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
-from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.sse import DONE, EventStream
 from spatz.server.state import State, sampling, state_of
@@ -38,7 +37,7 @@ __all__ = ["router"]
 router = APIRouter()
 
 
-@router.post("/v1/chat/completions", openapi_extra=body_of(ChatRequest))
+@router.post("/v1/chat/completions")
 async def create_chat_completion(request: Request) -> Response:
     state = state_of(request)
     given = parse_body(await request.body())

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from spatz.engine.request import FinishReason, TokenLogprob
 from spatz.engine.request import Request as EngineRequest
@@ -22,8 +22,8 @@ from spatz.server.completion_answer import (
 from spatz.server.completion_request import CompletionRequest
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, encode_off_loop, gather, stream, unless_gone
+from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
-from spatz.server.openapi import body_of
 from spatz.server.problems import parse_body, validate
 from spatz.server.sse import DONE, EventStream, event
 from spatz.server.state import State, sampling, state_of
@@ -35,7 +35,7 @@ router = APIRouter()
 DEFAULT_MAX_TOKENS = 16  # the API's
 
 
-@router.post("/v1/completions", openapi_extra=body_of(CompletionRequest))
+@router.post("/v1/completions")
 async def create_completion(request: Request) -> Response:
     state = state_of(request)
     body = validate(CompletionRequest, parse_body(await request.body()))
@@ -78,7 +78,7 @@ async def create_completion(request: Request) -> Response:
             parts.append(lists.scored(choice.logprobs))
         logprobs = None if lists is None else join(parts)
         bodies.append(choice_body(index, echo.text + choice.text, logprobs, choice.finish_reason))
-    return JSONResponse(completion(state.head("cmpl-"), bodies, totals))
+    return JsonResponse(completion(state.head("cmpl-"), bodies, totals))
 
 
 async def _encode(state: State, prompt: str | list[int]) -> Sequence[int]:

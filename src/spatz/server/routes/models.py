@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
+from spatz.server.json_response import JsonResponse
 from spatz.server.state import State, state_of
 
 __all__ = ["router"]
@@ -19,14 +20,14 @@ def _entry(state: State, name: str) -> dict[str, Any]:
 
 
 @router.get("/v1/models")
-async def list_models(request: Request) -> JSONResponse:
+async def list_models(request: Request) -> Response:
     state = state_of(request)
-    return JSONResponse({"object": "list", "data": [_entry(state, name) for name in state.names]})
+    return JsonResponse({"object": "list", "data": [_entry(state, name) for name in state.names]})
 
 
 # :path, because names of models may have slashes.
 @router.get("/v1/models/{model:path}")
-async def retrieve_model(request: Request, model: str) -> JSONResponse:
+async def retrieve_model(request: Request, model: str) -> Response:
     state = state_of(request)
     state.check_model(model)
-    return JSONResponse(_entry(state, model))
+    return JsonResponse(_entry(state, model))

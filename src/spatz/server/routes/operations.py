@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from spatz.server.generate import stopping
+from spatz.server.json_response import JsonResponse
 from spatz.server.metrics import CONTENT_TYPE
 from spatz.server.state import state_of
 
@@ -15,11 +16,11 @@ router = APIRouter()
 
 
 @router.get("/healthz")
-async def health(request: Request) -> JSONResponse:
+async def health(request: Request) -> Response:
     """200 while requests are taken, 503 from the moment that the server is stopping. Needs no key."""
     if state_of(request).draining:
         raise stopping()
-    return JSONResponse({"status": "ok"})
+    return JsonResponse({"status": "ok"})
 
 
 @router.get("/metrics")
