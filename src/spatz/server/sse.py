@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from spatz.errors import RequestError
+from spatz.server.json_response import dumps
 
 __all__ = ["DONE", "EventStream", "event", "quote", "wait_for_disconnect"]
 
@@ -30,7 +31,7 @@ logger = logging.getLogger("spatz.server")
 
 
 def event(data: object) -> bytes:
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + dumps(data) + b"\n\n"
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
