@@ -1,7 +1,7 @@
 """For the tests of the Responses API: bodies, streams taken apart, and answers validated by two sets of types.
 
-The SDK's types are checked strictly and may have no key that they do not know; openresponses-types has rules of its own,
-which are those of an open specification.
+The SDK's types are checked strictly and may have no key that they do not know; openresponses-types has rules of its
+own, which are those of an open specification.
 """
 
 from __future__ import annotations
