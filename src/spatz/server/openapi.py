@@ -7,7 +7,7 @@ first asked for. `python -m spatz.server.openapi` prints it (docs/openapi.json);
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -106,8 +106,11 @@ class _Schemas:
         found, rest = TypeAdapter.json_schemas(
             [(key, "validation", adapter) for key, adapter in adapters.items()], ref_template=REF
         )
-        self.definitions: dict[str, Any] = dict(sorted(_without_titles(rest.get("$defs", {})).items()))
-        self._found = {key: _without_titles(schema) for (key, _), schema in found.items()}
+        names = {name: _short(name) for name in rest["$defs"]}
+        assert len(set(names.values())) == len(names), "two schemas would have one name"
+        made = {names[name]: _clean(schema, names) for name, schema in rest["$defs"].items()}
+        self.definitions: dict[str, Any] = dict(sorted(made.items()))
+        self._found = {key: _clean(schema, names) for (key, _), schema in found.items()}
 
     def of(self, kind: Any, coming: bool = False) -> dict[str, Any]:
         schema: dict[str, Any] = self._found[kind, coming]
@@ -121,13 +124,24 @@ class _Schemas:
         return schema
 
 
-def _without_titles(value: Any) -> Any:
-    """pydantic's titles repeat the names. A property that is called title has a schema, not a text."""
+def _short(name: str) -> str:
+    """pydantic names what there is twice by its module: spatz__server__chat_tools__FunctionTool, a ChatFunctionTool."""
+    if name.startswith("Listed_"):
+        return name.removeprefix("Listed_").rstrip("_") + "List"
+    *module, kind = name.removeprefix("spatz__server__").split("__")
+    if not module or module[-1] == "fields":
+        return kind
+    return module[-1].partition("_")[0].capitalize() + ("Answer" if module[0] == "shapes" else "") + kind
+
+
+def _clean(value: Any, names: Mapping[str, str]) -> Any:
+    """With short names, and without titles, which repeat them. A property that is called title has no text there."""
     if isinstance(value, dict):
-        return {
-            key: _without_titles(item) for key, item in value.items() if key != "title" or not isinstance(item, str)
-        }
-    return [_without_titles(item) for item in value] if isinstance(value, list) else value
+        kept = {key: _clean(item, names) for key, item in value.items() if key != "title" or not isinstance(item, str)}
+        if isinstance(kept.get("$ref"), str):
+            kept["$ref"] = REF.format(model=names[kept["$ref"].rpartition("/")[2]])
+        return kept
+    return [_clean(item, names) for item in value] if isinstance(value, list) else value
 
 
 class _Operation:
