@@ -50,7 +50,7 @@ def _limit(switch: str, most: int, what: str) -> Any:
 def create(
     settings: Settings,
     context: typer.Context,
-    name: str = typer.Argument(..., help="What the key is for; shown in lists."),
+    name: str = typer.Argument(..., metavar="NAME", help="What the key is for; shown in lists."),
     requests_per_minute: int | None = _limit("--requests-per-minute", 1_000_000, "Requests a minute"),
     tokens_per_minute: int | None = _limit("--tokens-per-minute", 1 << 40, "Tokens a minute, of prompts and answers"),
     max_concurrent: int | None = _limit("--max-concurrent", 1_000_000, "Requests that may be under way at once"),

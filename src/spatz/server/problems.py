@@ -115,7 +115,9 @@ def path(places: Sequence[int | str]) -> str:
 def _bound(kind: str, context: dict[str, Any], param: str, value: object) -> RequestError:
     key, words, code, sign = BOUNDS[kind]
     limit = context[key] if isinstance(context[key], int) else f"{context[key]:g}"
-    number = "integer" if isinstance(value, int) else "decimal"
+    # A query's values are text; whole numbers have whole bounds.
+    whole = isinstance(value, int) or (isinstance(value, str) and isinstance(context[key], int))
+    number = "integer" if whole else "decimal"
     return RequestError(
         f"Invalid '{param}': {number} {words}. Expected a value {sign} {limit}, but got {_shown(value)} instead.",
         param=param,
