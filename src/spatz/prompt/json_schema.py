@@ -164,7 +164,7 @@ class _Preparation:
             boolean = isinstance(value, bool)
             if boolean and self.draft4 and key.startswith("exclusive"):
                 return value
-            if boolean or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) >= 1e300:
+            if boolean or not isinstance(value, int | float) or not -1e300 < value < 1e300:
                 _fail(f"'{key}' must be a number of no more than 300 digits.", place)
             if key == "multipleOf" and value <= 0:
                 _fail("'multipleOf' must be more than 0.", place)

@@ -46,10 +46,12 @@ def check_bounds(schema: Mapping[str, Any]) -> None:
 
 def _digits(value: object) -> int:
     """A number's digits without leading and trailing zeros; 1 for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return 1
     if isinstance(value, int) and value.bit_length() > 64:
         return MAX_MULTIPLE + 1
+    if not math.isfinite(value):
+        return 1
     digits = Decimal(str(value)).normalize().as_tuple().digits
     return int("".join(map(str, digits)))
 
