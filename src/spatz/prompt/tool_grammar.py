@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from spatz.errors import RequestError
 from spatz.prompt.dialect import INPUT, INPUT_END, Dialect
 from spatz.prompt.grammar import ConstraintMaker, Grammars
-from spatz.prompt.tool_schema import arguments_schema
+from spatz.prompt.tool_schema import LONGEST_TEXT, arguments_schema
 from spatz.prompt.turn import JsonFormat, OutputFormat, Tool
 
 __all__ = ["CallsGrammar", "argument_format", "calls_grammar", "compiled"]
@@ -28,6 +28,7 @@ class CallsGrammar:
 
     lark: str
     parts: Mapping[str, OutputFormat]
+    tools: tuple[Tool, ...]  # the format of the arguments of the first is called t0, and so on
 
 
 def calls_grammar(
@@ -39,14 +40,16 @@ def calls_grammar(
     text_format: OutputFormat | None = None,
     special: Collection[str] = (),
 ) -> CallsGrammar:
-    """tools: those that may be called. most: how many calls. text: text may stand instead of calls, or before them where
+    """tools: those that may be called. most: how many calls. text: text may stand instead of calls, or before them if
     the dialect has that; text_format: what it may be. special: the texts of the tokens that steer the model.
     """
-    rules = [f"a{place}{_content(tool, place)}" for place, tool in enumerate(tools)]
+    rules = [f"a{place}{_content(dialect, tool, place)}" for place, tool in enumerate(tools)]
     rules += [f"c{place}: {_call(dialect, tool, place)}" for place, tool in enumerate(tools)]
     rules.append("call: " + " | ".join(f"c{place}" for place in range(len(tools))))
     parts: dict[str, OutputFormat] = {
-        f"t{place}": wanted for place, tool in enumerate(tools) if (wanted := argument_format(tool)) is not None
+        f"t{place}": wanted
+        for place, tool in enumerate(tools)
+        if (wanted := argument_format(tool, dialect)) is not None
     }
     more = f" ({_literal(dialect.between)} call){{0,{most - 1}}}" if most > 1 else ""
     prefix = f"({dialect.prefix})? " if dialect.prefix and dialect.prefix in special else ""
@@ -69,13 +72,13 @@ def calls_grammar(
     else:
         trigger = _regex(dialect.trigger)
         rules += [f"TEXT: /{ANY}/ & ~/{trigger}{ANY}/", f"start: TEXT | {prefix}call{more}"]
-    return CallsGrammar("%llguidance {}\n" + "\n".join(rules) + "\n", parts)
+    return CallsGrammar("%llguidance {}\n" + "\n".join(rules) + "\n", parts, tuple(tools))
 
 
-def argument_format(tool: Tool) -> OutputFormat | None:
+def argument_format(tool: Tool, dialect: Dialect) -> OutputFormat | None:
     """What a call's arguments are held to; None: any text."""
     if tool.kind == "function":
-        return JsonFormat(arguments_schema(tool), tool.name, tool.strict)
+        return JsonFormat(arguments_schema(tool, bounded=not dialect.trained), tool.name, tool.strict)
     return tool.grammar
 
 
@@ -88,8 +91,12 @@ def _call(dialect: Dialect, tool: Tool, place: int, *, begun: bool = False) -> s
     return f"{_literal(head.removeprefix(dialect.trigger) if begun else head)} a{place} {_literal(tail)}"
 
 
-def _content(tool: Tool, place: int) -> str:
-    return f"[lazy]: /{ANY}/ {_literal(INPUT_END)}" if argument_format(tool) is None else f": @t{place}"
+def _content(dialect: Dialect, tool: Tool, place: int) -> str:
+    if argument_format(tool, dialect) is not None:
+        return f": @t{place}"
+    # A model that was not trained on tools may not find the end of a free text by itself.
+    text = ANY if dialect.trained else f"(?s:.{{0,{LONGEST_TEXT}}})"
+    return f"[lazy]: /{text}/ {_literal(INPUT_END)}"
 
 
 def _literal(text: str) -> str:
@@ -103,7 +110,9 @@ def _regex(text: str) -> str:
 async def compiled(
     grammars: Grammars, wanted: OutputFormat | CallsGrammar, tools: Sequence[Tool], source: str
 ) -> ConstraintMaker:
-    """Raises RequestError that names the parameter which cannot be compiled. source: "messages" (chat) or "input"."""
+    """tools: of the turn, for the place of one that cannot be compiled, which the RequestError names as a parameter of
+    chat (source "messages") or of Responses ("input").
+    """
     responses = source == "input"
     format_param = "text.format" if responses else "response_format"
     if not isinstance(wanted, CallsGrammar):
@@ -112,9 +121,9 @@ async def compiled(
         return await grammars.compile_lark(wanted.lark, wanted.parts, param="tools")
     except RequestError:
         # Which of them is it?
-        for place, tool in enumerate(tools):
-            if (own := argument_format(tool)) is not None:
-                await grammars.compile(own, param=f"tools[{place}]{_param(tool, responses)}")
+        for number, tool in enumerate(wanted.tools):
+            if (own := wanted.parts.get(f"t{number}")) is not None:
+                await grammars.compile(own, param=f"tools[{tools.index(tool)}]{_param(tool, responses)}")
         if "format" in wanted.parts:
             await grammars.compile(wanted.parts["format"], param=format_param)
         raise

@@ -107,7 +107,7 @@ def _plain(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
 
 
 def _say(result: list[Message], part: dict[str, Any], *, joins: bool) -> None:
-    """Results of several calls, and what the user says next, are one message: some templates want turns to alternate."""
+    """Results of several calls, and what the user says next, are one message: some templates want turns in turn."""
     if joins and result and result[-1]["role"] == "user" and isinstance(result[-1]["content"], list):
         result[-1]["content"].append(part)
     else:

@@ -1,8 +1,11 @@
-"""The JSON schema that a function's arguments are held to.
+"""The JSON schema that a function's arguments are held to: what the tool says, and no more than a model can do with it.
 
-Without `strict`, JSON schema lets every object have properties that nobody named. A model that was shown a handful of
-parameters is not asked for others, and a small one would make them up, so objects that list their properties are closed
-where that changes nothing else. What the schema allows is only narrowed: arguments always validate against it as given.
+Two things are narrowed; arguments always validate against the schema as it was given.
+
+- Without `strict`, JSON schema lets every object have properties that nobody named. A model that was shown a handful of
+  parameters is not asked for others, and a small one makes them up: objects that list their properties are closed.
+- A model that was not trained on tools can say the same thing in a text for ever, and then there is no call, but half a
+  one. Where a schema sets no bounds, texts, lists and numbers get some.
 """
 
 from __future__ import annotations
@@ -12,29 +15,39 @@ from typing import Any
 
 from spatz.prompt.turn import Tool
 
-__all__ = ["arguments_schema"]
+__all__ = ["LONGEST_TEXT", "MOST_ITEMS", "NOTHING", "arguments_schema"]
 
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
-MAX_DEPTH = 100  # schemas below it are left as they are
+LONGEST_TEXT = 1_000  # characters
+MOST_ITEMS = 16
+LARGEST = 10**12
+SMALLEST_PART = 0.0001
+_MAX_DEPTH = 100  # schemas below it are left as they are
 # Beside these, which properties an object may have is not decided by its own list alone.
 _JOINED = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "patternProperties"}
     | {"unevaluatedProperties", "dependentSchemas", "minProperties", "propertyNames"}
 )
-# Where a schema stands alone, so that closing it does not shut out what a neighbour allows.
+# Where a schema stands alone, so that narrowing it does not shut out what a neighbour allows.
 _MAPS = ("properties", "$defs", "definitions")
 _LISTS = ("anyOf", "prefixItems")
+_DECIDED = frozenset({"enum", "const"})
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 
 
-def arguments_schema(tool: Tool) -> Mapping[str, Any]:
-    """An object, whatever the tool says."""
+def arguments_schema(tool: Tool, *, bounded: bool = False) -> Mapping[str, Any]:
+    """An object, whatever the tool says. bounded: for a model that may not find an end by itself."""
     if tool.parameters is None:
         return NOTHING
     schema = {"type": "object", **tool.parameters}
-    return schema if tool.strict else _closed(schema, joined=_joined_definitions(schema), depth=0)
+    if tool.strict and not bounded:
+        return schema
+    narrowing = _Narrowing(closed=not tool.strict, bounded=bounded, shared=not _has_joined_definitions(schema))
+    narrowed: dict[str, Any] = narrowing.of(schema, 0)
+    return narrowed
 
 
-def _joined_definitions(schema: Mapping[str, Any]) -> bool:
+def _has_joined_definitions(schema: Mapping[str, Any]) -> bool:
     """Whether a definition may be used as one part of several: then none of them can be closed."""
     stack: list[Any] = [schema]
     while stack:
@@ -48,23 +61,53 @@ def _joined_definitions(schema: Mapping[str, Any]) -> bool:
     return False
 
 
-def _closed(schema: Any, *, joined: bool, depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-        return schema
-    result = dict(schema)
-    for key in _MAPS:
-        if isinstance(schema.get(key), Mapping) and not (joined and key != "properties"):
-            result[key] = {name: _closed(value, joined=joined, depth=depth + 1) for name, value in schema[key].items()}
-    if isinstance(schema.get("items"), Mapping):
-        result["items"] = _closed(schema["items"], joined=joined, depth=depth + 1)
-    for key in _LISTS:
-        # The branches of a union beside properties are parts of one object, not objects of their own.
-        if isinstance(schema.get(key), list) and "properties" not in schema:
-            result[key] = [_closed(value, joined=joined, depth=depth + 1) for value in schema[key]]
-    named = schema.get("properties")
-    if named and "additionalProperties" not in schema and not _JOINED & schema.keys():
+class _Narrowing:
+    def __init__(self, *, closed: bool, bounded: bool, shared: bool) -> None:
+        self._closed = closed
+        self._bounded = bounded
+        self._shared = shared  # definitions too
+
+    def of(self, schema: Any, depth: int) -> Any:
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            return schema
+        result = dict(schema)
+        for key in _MAPS:
+            if isinstance(schema.get(key), Mapping) and (key == "properties" or self._shared):
+                result[key] = {name: self.of(value, depth + 1) for name, value in schema[key].items()}
+        if isinstance(schema.get("items"), Mapping):
+            result["items"] = self.of(schema["items"], depth + 1)
+        for key in _LISTS:
+            # The branches of a union beside properties are parts of one object, not objects of their own.
+            if isinstance(schema.get(key), list) and "properties" not in schema:
+                result[key] = [self.of(value, depth + 1) for value in schema[key]]
+        if self._closed:
+            self._close(result)
+        if self._bounded and not _DECIDED & result.keys():
+            self._bound(result)
+        return result
+
+    def _close(self, schema: dict[str, Any]) -> None:
+        named = schema.get("properties")
+        if not named or "additionalProperties" in schema or _JOINED & schema.keys():
+            return
         # A required property that is not listed must stay possible.
         required = schema.get("required")
         if not isinstance(required, list) or all(isinstance(name, str) and name in named for name in required):
-            result["additionalProperties"] = False
-    return result
+            schema["additionalProperties"] = False
+
+    def _bound(self, schema: dict[str, Any]) -> None:
+        kind = schema.get("type")
+        kinds = kind if isinstance(kind, list) else [kind]
+        if "string" in kinds and "maxLength" not in schema and "format" not in schema:
+            schema["maxLength"] = max(LONGEST_TEXT, _count(schema, "minLength"))
+        if "array" in kinds and "maxItems" not in schema:
+            schema["maxItems"] = max(MOST_ITEMS, _count(schema, "minItems"))
+        if _BOUNDS.isdisjoint(schema) and ("integer" in kinds or "number" in kinds):
+            schema |= {"minimum": -LARGEST, "maximum": LARGEST}
+            if "number" in kinds:
+                schema["multipleOf"] = SMALLEST_PART
+
+
+def _count(schema: Mapping[str, Any], key: str) -> int:
+    value = schema.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
