@@ -136,7 +136,10 @@ class _Passage:
             raise missing
         # Not application/json: a page of any origin may send that without being asked for permission.
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind != (b"multipart/form-data" if path in UPLOAD_PATHS else b"application/json"):
+        # A POST without a body (to cancel something) need not have a type.
+        bodiless = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+        allowed = b"multipart/form-data" if path in UPLOAD_PATHS else b"application/json"
+        if kind != allowed and not (bodiless and not kind):
             shown = kind.decode("latin-1")[:100]
             raise RequestError(
                 f"Unsupported content type: '{shown}'. Send the body as "
