@@ -313,11 +313,16 @@ static void rms_norm(const float* x, int64_t stride, int rows, int64_t n, const 
     }
 }
 
-// 2^x for x up to 100; what is below -100 counts as -100. Relative error under 1e-7 (minimax over -1/2..1/2).
+// A float of this size has no bits behind the point: adding it rounds to the nearest integer, which is then in the low
+// bits of the sum. Cheaper than rounding and scaling, which take the pipes that multiply.
+constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
+
+// 2^x for x up to 100; what is below -100 counts as -100. Relative error under 1e-7 (minimax over -1/2..1/2); exact at
+// 0.
 static inline F exp2_f(F x) {
     const F bounded = max_f(x, set_f(-100.0f));
-    const F n = round_f(bounded);
-    const F f = sub_f(bounded, n);
+    const F n = add_f(bounded, set_f(kRounder));
+    const F f = sub_f(bounded, sub_f(n, set_f(kRounder)));
     F p = set_f(1.327647151e-3f);
     p = fma_f(p, f, set_f(9.675541331e-3f));
     p = fma_f(p, f, set_f(5.550713275e-2f));
@@ -419,25 +424,28 @@ static void put_key_value(KVKind kind, const float* key, const float* value, int
     for (int i = 0; i < dim; ++i) values[i * 4] = static_cast<uint8_t>(quantized[i]);
 }
 
-// Asks for `bytes` bytes from `from` on to be brought near. A page's keys and values are a few kilobytes in one place,
-// which is over before the machine's own prefetching has got going: decoding at 8,000 tokens took 1.8 times as long
-// without.
-static inline void fetch_ahead(const uint8_t* from, int64_t bytes) {
-    for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
-}
+// Brings the page that comes next near, a line now and then: its keys and values are a few kilobytes in one place,
+// which is over before the machine's own prefetching has got going (decoding at 8,000 tokens took 1.8 times as long
+// without). Spread over all that is computed meanwhile; in one go they filled the queue of misses and held up the
+// page's own loads (8 % of decoding at 8,000).
+struct Ahead {
+    const uint8_t* at;
+    const uint8_t* end;
+    inline void ask(int lines) {
+        for (int i = 0; i < lines && at < end; ++i, at += 64) __builtin_prefetch(at, 0, 2);
+    }
+};
 
 // Scores of `groups` groups of 16 keys, to be multiplied by the row's q_scale. scores: [R][128]; top: lanes of each
 // row's largest.
 template <int R>
-static inline void score_int8(const AttentionRows& rows, const uint8_t* page, const uint8_t* next, int groups,
-                              float* scores, F (&top)[R]) {
+static inline void score_int8(const AttentionRows& rows, const uint8_t* page, Ahead& ahead, int groups, float* scores,
+                              F (&top)[R]) {
     const int dim = rows.head_dim;
-    const int64_t ahead = kv_head_bytes(KVKind::kInt8, dim) / (kPageTokens / 16);
     const auto* key_scales = reinterpret_cast<const float*>(page + 2 * static_cast<int64_t>(kPageTokens) * dim);
     // With few rows, two groups at once keep enough independent sums under way.
     constexpr int kAtOnce = R <= 4 ? 2 : 1;
     for (int group = 0; group < groups; group += kAtOnce) {
-        if (next != nullptr) fetch_ahead(next + group * ahead, kAtOnce * ahead);
         I dot[kAtOnce][R];
         SPATZ_UNROLL
         for (int g = 0; g < kAtOnce; ++g) {
@@ -447,6 +455,7 @@ static inline void score_int8(const AttentionRows& rows, const uint8_t* page, co
         const uint8_t* keys = page + static_cast<int64_t>(group) * 16 * dim;
         const int8_t* q = rows.q;
         for (int i = 0; i < dim; i += 4) {
+            ahead.ask(1);
             SPATZ_UNROLL
             for (int g = 0; g < kAtOnce; ++g) {
                 const B k = load_b(keys + static_cast<int64_t>(g) * 16 * dim);
@@ -470,18 +479,17 @@ static inline void score_int8(const AttentionRows& rows, const uint8_t* page, co
 }
 
 template <int R>
-static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, const uint8_t* next, int groups,
-                              float* scores, F (&top)[R]) {
+static inline void score_bf16(const AttentionRows& rows, const uint8_t* page, Ahead& ahead, int groups, float* scores,
+                              F (&top)[R]) {
     const int dim = rows.head_dim;
-    const int64_t ahead = kv_head_bytes(KVKind::kBf16, dim) / (kPageTokens / 16);
     for (int group = 0; group < groups; ++group) {
-        if (next != nullptr) fetch_ahead(next + group * ahead, ahead);
         F dot[R];
         SPATZ_UNROLL
         for (int r = 0; r < R; ++r) dot[r] = zero_f();
         const uint8_t* keys = page + static_cast<int64_t>(group) * 32 * dim;
         const uint16_t* q = rows.q_bf16;
         for (int i = 0; i < dim; i += 2) {
+            ahead.ask(1);
             const B k = load_b(keys);
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) dot[r] = dot_bf16(dot[r], k, q + 2 * r);
@@ -505,6 +513,17 @@ static inline float largest_scale(const float* scales, int first, int last) {
     return largest_f(top);
 }
 
+// Hides what lies outside of first..last-1; gives the lanes of the largest of the rest.
+static inline F mask_scores(float* scores, int groups, int first, int last) {
+    F top = set_f(kUnseen);
+    for (int g = 0; g < groups; ++g) {
+        const F s = keep_lanes(load_f(scores + 16 * g), first - 16 * g, last - 16 * g, kUnseen);
+        store_f(scores + 16 * g, s);
+        top = max_f(top, s);
+    }
+    return top;
+}
+
 // One row's place in a page, between its scores and its weights.
 struct RowStep {
     float base;    // what weights are relative to, log2
@@ -514,14 +533,7 @@ struct RowStep {
 
 // Masks a row's scores where the page is not wholly visible, and brings the row's largest score up to date.
 static inline RowStep begin_row(float* scores, F top, float q_scale, int groups, int first, int last, float* largest) {
-    if (first > 0 || last < groups * 16) {
-        top = set_f(kUnseen);
-        for (int g = 0; g < groups; ++g) {
-            const F s = keep_lanes(load_f(scores + 16 * g), first - 16 * g, last - 16 * g, kUnseen);
-            store_f(scores + 16 * g, s);
-            top = max_f(top, s);
-        }
-    }
+    if (first > 0 || last < groups * 16) top = mask_scores(scores, groups, first, last);
     const float page_top = largest_f(top) * q_scale;
     const bool seen = first < last;
     const float before = *largest;
@@ -532,64 +544,101 @@ static inline RowStep begin_row(float* scores, F top, float q_scale, int groups,
     return {base, before == now ? 1.0f : std::exp2(before - base), seen ? std::exp2(page_top - base) : 0.0f};
 }
 
+// 2^x with a relative error under 3e-6, which is finer than what weights are rounded to.
+static inline F weight_f(F x) {
+    const F bounded = max_f(x, set_f(-100.0f));
+    const F n = add_f(bounded, set_f(kRounder));
+    const F f = sub_f(bounded, sub_f(n, set_f(kRounder)));
+    F p = set_f(9.58285e-3f);
+    p = fma_f(p, f, set_f(5.590643e-2f));
+    p = fma_f(p, f, set_f(2.4024099e-1f));
+    p = fma_f(p, f, set_f(6.9312419e-1f));
+    p = fma_f(p, f, set_f(1.0f));
+    return scale_f(p, n);
+}
+
 constexpr int8_t kOnes[4] = {1, 1, 1, 1};
 constexpr float kPeak = 0.04f;    // of the row's total, above which the low half is needed
 constexpr float kShift = 0.001f;  // of the row's total: the most that rounding may take or add
 
-// Turns a row's scores into weights, adds them to the row's total, and puts weights * value scales down as integers: 7
-// bits in high, and 7 more in low where they are needed. Seven bits alone would lose the many small weights beside one
-// large one (an attention sink), so the low half is filled if the page's largest is a good part of all that the row has
-// seen, or if rounding would shift the sum. Gives whether it was; the row's bytes in low are zero where it was not.
-// unit: what a step of low is worth, 1/128 of a step of high. scale_top: at least the largest of the value scales.
-static inline bool weigh_row(const float* scores, const RowStep& step, float q_scale, const float* value_scales,
-                             float scale_top, int groups, int first, int last, float* total, uint8_t* high,
-                             uint8_t* low, float* unit) {
-    const bool whole = first <= 0 && last >= groups * 16;
-    const float largest = step.top * scale_top;
-    const bool usable = quantizable(largest);
-    const F per_step = set_f(usable ? 127.0f / largest : 0.0f);
-    F steps[kPageTokens / 16];
-    F sum = zero_f();
+// What turns a row's scores into steps: integers within 0..127, the largest possible one for the page's largest weight
+// times the largest value scale.
+struct StepRule {
+    float q_scale;
+    float offset;  // log2
+    int groups;
+    int first, last;  // slots that the row may see
+    const float* value_scales;
+
+    bool whole() const { return first <= 0 && last >= groups * 16; }
+    // The weights of group g, in units in which a weight times its value's scale is a number of steps.
+    F weights(const float* scores, int g) const {
+        return weight_f(fma_f(load_f(scores + 16 * g), set_f(q_scale), set_f(offset)));
+    }
+    // What lies in slots that are not in use may be anything.
+    F scales(int g) const {
+        const F scale = load_f(value_scales + 16 * g);
+        return whole() ? scale : keep_lanes(scale, first - 16 * g, last - 16 * g, 0.0f);
+    }
+};
+
+// Puts a row's steps down as bytes. sum: of the weights; steps, counted: of the steps before and after rounding.
+template <bool Whole>
+static inline void put_steps(const float* scores, const StepRule& rule, uint8_t* high, Ahead& ahead, int lines, F* sum,
+                             F* steps, F* counted) {
+    F weight_sum = zero_f();
     F step_sum = zero_f();
-    for (int g = 0; g < groups; ++g) {
-        const F weight = exp2_f(fma_f(load_f(scores + 16 * g), set_f(q_scale), set_f(-step.base)));
-        sum = add_f(sum, weight);
-        F scale = load_f(value_scales + 16 * g);
-        // What lies in slots that are not in use may be anything.
-        if (!whole) scale = keep_lanes(scale, first - 16 * g, last - 16 * g, 0.0f);
-        steps[g] = mul_f(mul_f(weight, scale), per_step);
-        step_sum = add_f(step_sum, steps[g]);
+    I count = zero_i();
+    for (int four = 0; four < kPageTokens / 16; four += 4) {
+        if (four >= rule.groups) {
+            std::memset(high + 16 * four, 0, 64);
+            continue;
+        }
+        I rounded[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            const int g = four + i;
+            rounded[i] = zero_i();
+            if (!Whole && g >= rule.groups) continue;
+            ahead.ask(lines);
+            const F weight = rule.weights(scores, g);
+            weight_sum = add_f(weight_sum, weight);
+            const F step = mul_f(weight, Whole ? load_f(rule.value_scales + 16 * g) : rule.scales(g));
+            step_sum = add_f(step_sum, step);
+            rounded[i] = to_i(step);
+        }
+        store_64_bytes(high + 16 * four, rounded[0], rounded[1], rounded[2], rounded[3]);
+        count = dot_u7(count, load_b(high + 16 * four), kOnes);
     }
-    for (int g = groups; g < kPageTokens / 16; ++g) steps[g] = zero_f();
-    I counted = zero_i();
-    for (int g = 0; g < kPageTokens / 16; g += 4) {
-        store_64_bytes(high + 16 * g, to_i(steps[g]), to_i(steps[g + 1]), to_i(steps[g + 2]), to_i(steps[g + 3]));
-        counted = dot_u7(counted, load_b(high + 16 * g), kOnes);
-    }
-    *total = *total * step.shrink + sum_f(sum);
-    *unit = usable ? largest / (127.0f * 128.0f) : 0.0f;
-    const float all = *total * scale_top;
-    const float shift = std::fabs(sum_f(step_sum) - static_cast<float>(sum_i(counted)));  // in steps
-    if (!usable || (largest <= kPeak * all && shift * largest <= 127.0f * kShift * all)) {
-        std::memset(low, 0, kPageTokens);
-        return false;
-    }
-    I q[kPageTokens / 16];
-    for (int g = 0; g < kPageTokens / 16; ++g) q[g] = to_i(mul_f(steps[g], set_f(128.0f)));
-    for (int g = 0; g < kPageTokens / 16; g += 4) {
-        store_64_bytes(high + 16 * g, shift_right_7(q[g]), shift_right_7(q[g + 1]), shift_right_7(q[g + 2]),
-                       shift_right_7(q[g + 3]));
+    *sum = weight_sum;
+    *steps = step_sum;
+    *counted = to_f(count);
+}
+
+// The same steps in 14 bits: 7 in high, 7 in low.
+static inline void put_fine_steps(const float* scores, const StepRule& rule, uint8_t* high, uint8_t* low) {
+    for (int four = 0; four < kPageTokens / 16; four += 4) {
+        I q[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            const int g = four + i;
+            q[i] = zero_i();
+            if (g < rule.groups) {
+                const F step = mul_f(rule.weights(scores, g), rule.scales(g));
+                q[i] = to_i(mul_f(step, set_f(128.0f)));
+            }
+        }
         const I mask = set_i(127);
-        store_64_bytes(low + 16 * g, and_i(q[g], mask), and_i(q[g + 1], mask), and_i(q[g + 2], mask),
-                       and_i(q[g + 3], mask));
+        store_64_bytes(high + 16 * four, shift_right_7(q[0]), shift_right_7(q[1]), shift_right_7(q[2]),
+                       shift_right_7(q[3]));
+        store_64_bytes(low + 16 * four, and_i(q[0], mask), and_i(q[1], mask), and_i(q[2], mask), and_i(q[3], mask));
     }
-    return true;
 }
 
 // out = out * shrink + page's values weighted by the bytes, 16 dimensions at a time.
 template <int R, bool Low>
 static inline void sum_values(const AttentionRows& rows, const uint8_t* values, int groups, const uint8_t* high,
-                              const uint8_t* low, const float* shrink, const float* unit) {
+                              const uint8_t* low, const float* shrink, const float* unit, Ahead& ahead) {
     const int dim = rows.head_dim;
     for (int block = 0; block < dim; block += 16) {
         I above[R];
@@ -598,6 +647,7 @@ static inline void sum_values(const AttentionRows& rows, const uint8_t* values, 
         for (int r = 0; r < R; ++r) above[r] = below[r] = zero_i();
         const uint8_t* from = values + static_cast<int64_t>(block) * 4;
         for (int four = 0; four < groups * 16; four += 4) {
+            ahead.ask(1);
             const B v = load_b(from);
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) above[r] = dot_s8(above[r], high + r * kPageTokens + four, v);
@@ -617,6 +667,9 @@ static inline void sum_values(const AttentionRows& rows, const uint8_t* values, 
     }
 }
 
+// Steps have seven bits. Those alone would lose the many small weights beside one large one (an attention sink), so a
+// row gets seven more where the page's largest weight is a good part of all that it has seen, or where rounding would
+// shift the sum. All that is one number a row is computed for all rows at once, lane r for row r.
 template <int R>
 static void attend_int8(const AttentionRows& rows, const uint8_t* page, const uint8_t* next, const PageMask& mask,
                         int groups) {
@@ -624,35 +677,109 @@ static void attend_int8(const AttentionRows& rows, const uint8_t* page, const ui
     alignas(64) uint8_t high[R * kPageTokens];
     alignas(64) uint8_t low[R * kPageTokens];
     const int64_t half = static_cast<int64_t>(kPageTokens) * rows.head_dim;
+    Ahead ahead{next, next == nullptr ? nullptr : next + kv_head_bytes(KVKind::kInt8, rows.head_dim)};
     F top[R];
     SPATZ_UNROLL
     for (int r = 0; r < R; ++r) top[r] = set_f(kUnseen);
-    score_int8<R>(rows, page, next, groups, scores, top);
-    RowStep step[R];
-    SPATZ_UNROLL
-    for (int r = 0; r < R; ++r) {
-        step[r] = begin_row(scores + r * kPageTokens, top[r], rows.q_scale[r], groups, mask.first[r], mask.last[r],
-                            rows.largest + r);
-    }
+    score_int8<R>(rows, page, ahead, groups, scores, top);
+
     const auto* value_scales = reinterpret_cast<const float*>(page + 2 * half) + kPageTokens;
     const float page_scale = largest_scale(value_scales, 0, kPageTokens);
-    float shrink[R];
-    float unit[R];
-    bool low_used = false;
+    bool all_whole = groups == kPageTokens / 16;
+    bool all_seen = true;
+    alignas(64) float scale_top[16];  // at least the largest scale of the values that the row may see; not 0
     for (int r = 0; r < R; ++r) {
-        // Of the slots that this row may see, so that it does not matter what lies in the others.
-        const bool all = mask.first[r] <= 0 && mask.last[r] >= kPageTokens;
-        const float scale_top = all ? page_scale : largest_scale(value_scales, mask.first[r], mask.last[r]);
-        low_used |= weigh_row(scores + r * kPageTokens, step[r], rows.q_scale[r], value_scales, scale_top, groups,
-                              mask.first[r], mask.last[r], rows.total + r, high + r * kPageTokens,
-                              low + r * kPageTokens, unit + r);
-        shrink[r] = step[r].shrink;
+        scale_top[r] = page_scale > kLeastScale ? page_scale : 1.0f;
+        if (mask.first[r] <= 0 && mask.last[r] >= kPageTokens) continue;
+        all_whole = false;
+        all_seen = all_seen && mask.first[r] < mask.last[r];
+        // Of the slots in sight, so that it does not matter what lies in the others.
+        const float seen = largest_scale(value_scales, mask.first[r], mask.last[r]);
+        scale_top[r] = seen > kLeastScale ? seen : 1.0f;
+        top[r] = mask_scores(scores + r * kPageTokens, groups, mask.first[r], mask.last[r]);
     }
-    if (low_used) {
-        sum_values<R, true>(rows, page + half, groups, high, low, shrink, unit);
+    const F before = load_n(rows.largest, R);
+    F page_top = mul_f(largest_rows<R>(top), load_n(rows.q_scale, R));
+    F now = max_f(page_top, before);
+    F base = now;
+    F weight_top = exp2_f(sub_f(page_top, now));  // the page's largest weight
+    if (!all_seen) {
+        alignas(64) float lane[4][16];
+        store_f(lane[0], page_top);
+        store_f(lane[1], now);
+        store_f(lane[2], base);
+        store_f(lane[3], weight_top);
+        for (int r = 0; r < R; ++r) {
+            if (mask.first[r] < mask.last[r]) continue;
+            lane[0][r] = lane[3][r] = 0.0f;
+            lane[1][r] = rows.largest[r];
+            // A row that has seen nothing yet keeps -inf.
+            lane[2][r] = rows.largest[r] == kMinusInfinity ? 0.0f : rows.largest[r];
+        }
+        page_top = load_f(lane[0]);
+        now = load_f(lane[1]);
+        base = load_f(lane[2]);
+        weight_top = load_f(lane[3]);
+    }
+    store_n(rows.largest, R, now);
+    const F shrink = exp2_f(sub_f(before, base));  // of what has never seen anything, 0 is shrunk
+
+    alignas(64) float offset[16];
+    store_f(offset, sub_f(set_f(std::log2(127.0f)), page_top));
+    float log_scale = 0.0f;
+    float of_scale = 1.0f;
+    F sum[R];
+    F steps[R];
+    F counted[R];
+    constexpr int kLines = (96 + 8 * R - 1) / (8 * R);
+    StepRule rule[R];
+    for (int r = 0; r < R; ++r) {
+        if (scale_top[r] != of_scale) {
+            of_scale = scale_top[r];
+            log_scale = std::log2(of_scale);
+        }
+        rule[r] = {rows.q_scale[r], offset[r] - log_scale, groups, mask.first[r], mask.last[r], value_scales};
+    }
+    if (all_whole) {
+        for (int r = 0; r < R; ++r) {
+            put_steps<true>(scores + r * kPageTokens, rule[r], high + r * kPageTokens, ahead, kLines, sum + r,
+                            steps + r, counted + r);
+        }
     } else {
-        sum_values<R, false>(rows, page + half, groups, high, low, shrink, unit);
+        for (int r = 0; r < R; ++r) {
+            put_steps<false>(scores + r * kPageTokens, rule[r], high + r * kPageTokens, ahead, kLines, sum + r,
+                             steps + r, counted + r);
+        }
     }
+    const F largest = mul_f(weight_top, load_f(scale_top));
+    const F step_size = mul_f(largest, set_f(1.0f / 127.0f));  // what a step is worth
+    const F total = fma_f(load_n(rows.total, R), shrink, mul_f(sum_rows<R>(sum), step_size));
+    store_n(rows.total, R, total);
+    const F shift = abs_f(sub_f(sum_rows<R>(steps), sum_rows<R>(counted)));
+    // More than 0 where the low half is needed.
+    const F peak = sub_f(weight_top, mul_f(total, set_f(kPeak)));
+    const F shifted = sub_f(mul_f(shift, weight_top), mul_f(total, set_f(127.0f * kShift)));
+    alignas(64) float need[16];
+    store_f(need, max_f(peak, shifted));
+    bool low_used = false;
+    for (int r = 0; r < R; ++r) low_used |= need[r] > 0.0f;
+    alignas(64) float unit[16];  // what a step of low is worth, 1/128 of a step of high
+    alignas(64) float shrinks[16];
+    store_f(unit, mul_f(step_size, set_f(1.0f / 128.0f)));
+    store_f(shrinks, shrink);
+    if (!low_used) {
+        sum_values<R, false>(rows, page + half, groups, high, low, shrinks, unit, ahead);
+    } else {
+        for (int r = 0; r < R; ++r) {
+            if (need[r] > 0.0f) {
+                put_fine_steps(scores + r * kPageTokens, rule[r], high + r * kPageTokens, low + r * kPageTokens);
+            } else {
+                std::memset(low + r * kPageTokens, 0, kPageTokens);
+            }
+        }
+        sum_values<R, true>(rows, page + half, groups, high, low, shrinks, unit, ahead);
+    }
+    ahead.ask(1 << 20);
 }
 
 template <int R>
@@ -665,7 +792,8 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const ui
     F top[R];
     SPATZ_UNROLL
     for (int r = 0; r < R; ++r) top[r] = set_f(kUnseen);
-    score_bf16<R>(rows, page, next, groups, scores, top);
+    Ahead ahead{next, next == nullptr ? nullptr : next + kv_head_bytes(KVKind::kBf16, dim)};
+    score_bf16<R>(rows, page, ahead, groups, scores, top);
     float shrink[R];
     for (int r = 0; r < R; ++r) {
         float* row = scores + r * kPageTokens;
@@ -687,6 +815,7 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const ui
         for (int r = 0; r < R; ++r) sum[r] = zero_f();
         const uint8_t* values = page + half * 2 + static_cast<int64_t>(block) * 4;
         for (int two = 0; two < groups * 16; two += 2) {
+            ahead.ask(1);
             const B v = load_b(values);
             SPATZ_UNROLL
             for (int r = 0; r < R; ++r) sum[r] = dot_bf16(sum[r], v, weights + r * kPageTokens + two);
@@ -698,6 +827,7 @@ static void attend_bf16(const AttentionRows& rows, const uint8_t* page, const ui
             store_f(out, fma_f(load_f(out), set_f(shrink[r]), sum[r]));
         }
     }
+    ahead.ask(1 << 20);
 }
 
 static void attend(KVKind kind, const AttentionRows& rows, const uint8_t* page, const PageMask& mask,

@@ -65,16 +65,36 @@ inline F keep_lanes(F x, int first, int last, float other) {
     return {_mm256_blendv_ps(fill, x.a, _mm256_castsi256_ps(within(lane, first, last))),
             _mm256_blendv_ps(fill, x.b, _mm256_castsi256_ps(within(lane, first - 8, last - 8)))};
 }
-inline F round_f(F x) {
-    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    return {_mm256_round_ps(x.a, kNearest), _mm256_round_ps(x.b, kNearest)};
+inline __m256 scale_half(__m256 x, __m256 power) {
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(power), 23)));
 }
-inline __m256 scale_half(__m256 x, __m256 n) {
-    const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), power));
+// x * 2^n for x near 1 and n within -126..127, which stands in the low bits of `power`.
+inline F scale_f(F x, F power) { return {scale_half(x.a, power.a), scale_half(x.b, power.b)}; }
+// The first n floats at p, then zeros. n: 1 to 16
+inline F load_n(const float* p, int n) {
+    alignas(32) float lanes[16] = {};
+    std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(float));
+    return load_f(lanes);
 }
-// x * 2^n for integral n in a float vector; x near 1, n within -126..127.
-inline F scale_f(F x, F n) { return {scale_half(x.a, n.a), scale_half(x.b, n.b)}; }
+inline void store_n(float* p, int n, F x) {
+    alignas(32) float lanes[16];
+    store_f(lanes, x);
+    std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(float));
+}
+// Lane r: the sum, or the largest, of the lanes of v[r].
+template <int R>
+inline F sum_rows(const F (&v)[R]) {
+    alignas(32) float lanes[16] = {};
+    for (int r = 0; r < R; ++r) lanes[r] = sum_f(v[r]);
+    return load_f(lanes);
+}
+template <int R>
+inline F largest_rows(const F (&v)[R]) {
+    alignas(32) float lanes[16] = {};
+    for (int r = 0; r < R; ++r) lanes[r] = largest_f(v[r]);
+    return load_f(lanes);
+}
 
 inline I zero_i() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 inline I set_i(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }

@@ -33,6 +33,43 @@ inline F fma_f(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 inline F max_f(F a, F b) { return _mm512_max_ps(a, b); }
 inline F min_f(F a, F b) { return _mm512_min_ps(a, b); }
 inline F abs_f(F a) { return _mm512_abs_ps(a); }
+// The first n floats at p, then zeros. n: 1 to 16
+inline F load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p); }
+inline void store_n(float* p, int n, F x) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), x); }
+
+// Lane r: op over the lanes of v[r], in one order for every R; the lanes from R on hold what they hold.
+template <int R, typename Op>
+inline F fold_rows(const F (&v)[R], Op op) {
+    static_assert(R <= 16);
+    constexpr int kFours = (R + 3) / 4;
+    F four[kFours];
+#pragma GCC unroll 4
+    for (int i = 0; i < kFours; ++i) {
+        const F a = v[4 * i];
+        const F b = v[4 * i + 1 < R ? 4 * i + 1 : 4 * i];
+        const F c = v[4 * i + 2 < R ? 4 * i + 2 : 4 * i];
+        const F d = v[4 * i + 3 < R ? 4 * i + 3 : 4 * i];
+        const F ab = op(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        const F cd = op(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        four[i] = op(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+                     _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))));
+    }
+    const F x = four[0];
+    const F y = four[kFours > 1 ? 1 : 0];
+    const F z = four[kFours > 2 ? 2 : 0];
+    const F w = four[kFours > 3 ? 3 : 0];
+    const F xy = op(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+    const F zw = kFours > 2 ? op(_mm512_shuffle_f32x4(z, w, 0x44), _mm512_shuffle_f32x4(z, w, 0xee)) : xy;
+    return op(_mm512_shuffle_f32x4(xy, zw, 0x88), _mm512_shuffle_f32x4(xy, zw, 0xdd));
+}
+template <int R>
+inline F sum_rows(const F (&v)[R]) {
+    return fold_rows<R>(v, [](F a, F b) { return add_f(a, b); });
+}
+template <int R>
+inline F largest_rows(const F (&v)[R]) {
+    return fold_rows<R>(v, [](F a, F b) { return max_f(a, b); });
+}
 inline float sum_f(F a) { return _mm512_reduce_add_ps(a); }
 inline float largest_f(F a) { return _mm512_reduce_max_ps(a); }
 inline F load_f16(const uint16_t* p) {
@@ -45,16 +82,16 @@ inline F keep_lanes(F a, int first, int last, float other) {
                            _mm512_cmp_epi32_mask(lane, _mm512_set1_epi32(last), _MM_CMPINT_LT);
     return _mm512_mask_blend_ps(keep, set_f(other), a);
 }
-inline F round_f(F a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-// a * 2^n for integral n in a float vector.
-inline F scale_f(F a, F n) { return _mm512_scalef_ps(a, n); }
-
 inline I zero_i() { return _mm512_setzero_si512(); }
 inline I set_i(int32_t x) { return _mm512_set1_epi32(x); }
 inline I add_i(I a, I b) { return _mm512_add_epi32(a, b); }
 inline I shift_left_7(I a) { return _mm512_slli_epi32(a, 7); }
 inline I shift_right_7(I a) { return _mm512_srli_epi32(a, 7); }
 inline I and_i(I a, I b) { return _mm512_and_si512(a, b); }
+// a * 2^n for a near 1 and n within -126..127, which stands in the low bits of `power`.
+inline F scale_f(F a, F power) {
+    return _mm512_castsi512_ps(add_i(_mm512_castps_si512(a), _mm512_slli_epi32(_mm512_castps_si512(power), 23)));
+}
 inline F to_f(I a) { return _mm512_cvtepi32_ps(a); }
 inline I to_i(F a) { return _mm512_cvtps_epi32(a); }  // nearest even
 inline int32_t sum_i(I a) { return _mm512_reduce_add_epi32(a); }

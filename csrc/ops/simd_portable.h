@@ -83,6 +83,20 @@ inline float largest_f(const F& a) {
     for (float x : a.v) best = x > best ? x : best;
     return best;
 }
+// The first n floats at p, then zeros. n: 1 to 16
+inline F load_n(const float* p, int n) {
+    return make_f([=](int i) { return i < n ? p[i] : 0.0f; });
+}
+inline void store_n(float* p, int n, const F& x) { std::memcpy(p, x.v, static_cast<size_t>(n) * sizeof(float)); }
+// Lane r: the sum, or the largest, of the lanes of v[r].
+template <int R>
+inline F sum_rows(const F (&v)[R]) {
+    return make_f([&](int r) { return r < R ? sum_f(v[r]) : 0.0f; });
+}
+template <int R>
+inline F largest_rows(const F (&v)[R]) {
+    return make_f([&](int r) { return r < R ? largest_f(v[r]) : 0.0f; });
+}
 inline F load_f16(const uint16_t* p) {
     return make_f([=](int i) { return half_to_float(p[i]); });
 }
@@ -90,16 +104,15 @@ inline F load_f16(const uint16_t* p) {
 inline F keep_lanes(const F& a, int first, int last, float other) {
     return make_f([&](int i) { return i >= first && i < last ? a.v[i] : other; });
 }
-inline F round_f(const F& a) {
-    return make_f([&](int i) { return std::nearbyintf(a.v[i]); });
-}
-// a * 2^n for integral n in a float vector; a near 1, n within -126..127.
-inline F scale_f(const F& a, const F& n) {
+// a * 2^n for a near 1 and n within -126..127, which stands in the low bits of `power`.
+inline F scale_f(const F& a, const F& power) {
     return make_f([&](int i) {
-        uint32_t bits;
+        uint32_t bits = 0;
+        uint32_t n = 0;
         std::memcpy(&bits, &a.v[i], 4);
-        bits += static_cast<uint32_t>(static_cast<int32_t>(n.v[i])) << 23;
-        float out;
+        std::memcpy(&n, &power.v[i], 4);
+        bits += n << 23;
+        float out = 0.0f;
         std::memcpy(&out, &bits, 4);
         return out;
     });
