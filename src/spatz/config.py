@@ -139,7 +139,10 @@ class Settings:
         ("gpt-4.1-nano",), "Further names that the model answers to.", group="server", flag="--alias"
     )
     api_key: tuple[str, ...] = _option(
-        (), "Keys that are let in; without one, any key (or none) is.", group="server", secret=True
+        (),
+        "Keys that are let in, beside those of `spatz keys`; without any, any key (or none) is.",
+        group="server",
+        secret=True,
     )
     allowed_hosts: tuple[str, ...] = _option(
         (),
