@@ -38,8 +38,8 @@ def older(base_url: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
         "PYTHONPATH": str(HERE.parent),
         "OPENAI_API_KEY": "none",
     }
-    command = [PYTHON, "-m", "pytest", "-c", HERE / "older" / "pytest.ini", f"--rootdir={HERE}", f"--junitxml={report}"]
-    return run([*command, *FILES], report, environ, HERE, seconds=2 * WAIT)
+    flags = ["-c", HERE / "older" / "pytest.ini", f"--rootdir={HERE}", f"--confcutdir={HERE}", f"--junitxml={report}"]
+    return run([PYTHON, "-m", "pytest", *flags, *FILES], report, environ, HERE, seconds=2 * WAIT)
 
 
 @pytest.mark.parametrize("name", [name for path in FILES for name in names(path)])

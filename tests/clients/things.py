@@ -8,13 +8,15 @@ from pydantic import BaseModel, Field
 
 SENTENCE = "Ada is 36 years old and lives in Paris."
 
+City = Literal["Paris", "Rome", "Berlin"]
+
 
 class Person(BaseModel):
     """A person, read from a sentence."""
 
     name: Literal["Ada", "Grace", "Alan"]
     age: int = Field(ge=0, le=150)
-    city: Literal["Paris", "Rome", "Berlin"]
+    city: City
 
 
 WEATHER = {
