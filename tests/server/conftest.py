@@ -59,6 +59,7 @@ async def serving(model: FakeModel, settings: Settings) -> AsyncIterator[Live]:
         server.force_exit = server.should_exit = True
         async with asyncio.timeout(WAIT):
             await live.task
+            await server.lifespan.shutdown()  # which an exit by force leaves out: the app's services have to end
         listener.close()
 
 
