@@ -2,7 +2,7 @@
 
 Sits between the stepper, which tells it what was said, and the grammar (prompt/grammar.py), which it walks. What must
 come next is asked for at once, because it is the next step's input. The mask of allowed tokens is made while the model
-runs (`aside`), and the sampler waits for it only where it is late. A constraint that fails leaves its error here and no
+runs, and the sampler waits for it only where it is late. A constraint that fails leaves its error here and no
 token to its sampler: the request ends, and nobody is answered without the constraint.
 
 Forced tokens are not sampled. Where their log-probabilities are wanted they are, one by one with nothing else allowed,
@@ -21,26 +21,25 @@ import numpy as np
 
 from spatz.engine.request import Constraint
 
-__all__ = ["Aside", "Guide", "MaskThread"]
+__all__ = ["Guide", "Job", "MaskThread"]
 
-Aside = Callable[[Callable[[], None]], None]
-"""Does some work, now or soon, in this thread or another."""
+Job = Callable[[], None]
+"""The making of a mask. Does not raise."""
 
 
 class MaskThread:
-    """Work beside the model, one thing after another: the library's masks take microseconds."""
+    """Masks are made here while the model runs, one after another: each takes microseconds."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="spatz-masks", daemon=True)
         self._thread.start()
 
-    def __call__(self, job: Callable[[], None]) -> None:
-        """job must not raise."""
-        self._jobs.put(job)
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        self._jobs.put(jobs)
 
     def stop(self) -> None:
         """Return when all that was asked for is done."""
@@ -50,12 +49,13 @@ class MaskThread:
             thread.join()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        while (jobs := self._jobs.get()) is not None:
+            for job in jobs:
+                job()
 
 
 class Guide:
-    """Owned by the step thread, but for what `aside` runs, which is one thing at a time for each guide."""
+    """Owned by the step thread, but for the jobs that it gives to `later`: one at a time for each guide."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Guide:
         ends: frozenset[int],
         *,
         skips: bool,
-        aside: Aside,
+        later: Callable[[Job], None],
     ) -> None:
-        """rows: logits per token. ends: end-of-turn tokens. skips: forced tokens are not sampled."""
+        """rows: logits per token. ends: end-of-turn tokens. skips: do not sample forced tokens. later: takes a job."""
         self.error: BaseException | None = None
         self._make = make
         self._constraint: Constraint | None = None
@@ -75,13 +75,13 @@ class Guide:
         self._mask = np.zeros(-(-rows // 32), np.uint32)
         self._ends = ends
         self._skips = skips
-        self._aside = aside
+        self._later = later
         self._forced: deque[int] = deque()  # accepted by the constraint, but to be sampled
 
     def begin(self) -> None:
         """Make the constraint and its first mask."""
         self._sampler.expect_mask()
-        self._aside(self._fill)
+        self._later(self._fill)
 
     def said(self, token: int, room: int) -> Sequence[int]:
         """A token was sampled that does not end the answer: what follows it without being sampled, at most `room`.
@@ -110,7 +110,7 @@ class Guide:
             self._sampler.set_mask(self._mask)
             return
         self._sampler.expect_mask()
-        self._aside(self._fill)
+        self._later(self._fill)
 
     def _gather(self, room: int) -> list[int]:
         """All that is forced from here on, accepted, but for an end-of-turn token and what there is no room for."""

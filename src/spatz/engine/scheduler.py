@@ -34,7 +34,7 @@ from spatz.context.pages import PagePool
 from spatz.context.prefix import PrefixCache, Tier, root
 from spatz.engine.backend import Backend
 from spatz.engine.batch import Chunk
-from spatz.engine.guide import Aside, Guide
+from spatz.engine.guide import Guide, Job
 from spatz.engine.options import EngineOptions
 from spatz.engine.output import ChoiceOutput
 from spatz.engine.request import Priority
@@ -52,10 +52,8 @@ def _order(sequence: Sequence) -> tuple[int, int, int]:
 
 
 class Scheduler:
-    def __init__(self, backend: Backend, options: EngineOptions, tiers: Many[Tier], aside: Aside) -> None:
-        """aside: where masks are made."""
+    def __init__(self, backend: Backend, options: EngineOptions, tiers: Many[Tier] = ()) -> None:
         self._backend = backend
-        self._aside = aside
         self._options = options
         self._page_tokens = backend.page_tokens
         self._root = root(backend.fingerprint, backend.mode)
@@ -66,6 +64,7 @@ class Scheduler:
         self.waiting: list[Sequence] = []
         self._queued = [0, 0]  # requests of each priority that have not started
         self.preemptions = 0
+        self.jobs: list[Job] = []  # masks that the next step's samplers will wait for
         self._tickets = 0
         # Sequences of one request, and of all background ones.
         self._most_of_one = max(1, options.max_running - max(1, options.max_running // 4))
@@ -243,7 +242,7 @@ class Scheduler:
                 self._backend.rows,
                 self._backend.eos_ids,
                 skips=params.logprobs is None,
-                aside=self._aside,
+                later=self.jobs.append,
             )
             sequence.guide.begin()
         elif self._backend.mask is not None:

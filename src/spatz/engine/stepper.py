@@ -14,7 +14,7 @@ from typing import Any
 from spatz.context.prefix import Tier
 from spatz.engine.backend import Backend, Result
 from spatz.engine.batch import BatchRunner, Chunk
-from spatz.engine.guide import Aside
+from spatz.engine.guide import Job
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.engine.scheduler import MAX_FORCED, Scheduler
@@ -39,12 +39,13 @@ class Stepper:
         listener: Listener | None = None,
         tiers: Sequence[Tier] = (),
         clock: Callable[[], float] = time.perf_counter,
-        aside: Aside = lambda job: job(),
+        aside: Callable[[Sequence[Job]], None] | None = None,
     ) -> None:
-        """aside: where the masks of constrained answers are made, at best beside the step."""
+        """aside: does the jobs of making masks beside the step; None: they are done before it."""
         self.backend = backend
         self.clock = clock
-        self.scheduler = Scheduler(backend, options, tiers, aside)
+        self.scheduler = Scheduler(backend, options, tiers)
+        self._aside = aside or _do
         most = options.max_running * MAX_FORCED + max(options.chunk_tokens, options.busy_chunk_tokens)
         self._runner = BatchRunner(backend, most, options.max_running)
         self._listener = listener
@@ -93,6 +94,11 @@ class Stepper:
                 if self._groups:
                     raise RuntimeError("there is work, but nothing could be scheduled")
                 return items
+            if jobs := self.scheduler.jobs[:]:
+                self.scheduler.jobs.clear()
+                self._aside(
+                    jobs
+                )  # not earlier: until the core runs, their thread would only take the GIL from this one
             result = self._runner.run(chunks)
             self._postprocess(chunks, result, items)
         except Exception as error:
@@ -285,3 +291,8 @@ class Stepper:
             self._listener.on_step(StepRecord(self.clock() - begin, len(chunks), tokens, sampled))
         except Exception:
             _log.exception("a listener failed on a step")
+
+
+def _do(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        job()
