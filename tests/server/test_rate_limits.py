@@ -14,12 +14,12 @@ import pytest
 from fastapi import FastAPI
 from openai import AsyncOpenAI
 
+from server.batching import jsonl, line, running
 from server.conftest import WAIT, serving
 from server.fake import FakeModel
 from spatz.config import Settings
-from spatz.engine.request import FinishReason, Priority
+from spatz.engine.request import FinishReason
 from spatz.server.app import create_app
-from spatz.server.caller import Caller, Limits
 
 Body = Callable[..., dict[str, Any]]
 PATH = "/v1/chat/completions"
@@ -223,15 +223,32 @@ async def test_streams_hold_their_place_until_they_end(settings: Settings, model
         await fourth.close()
 
 
-async def test_lines_of_batches_are_not_limited(make_app: Callable[..., FastAPI], chat: Body) -> None:
-    app = make_app(requests_per_minute=1, tokens_per_minute=30, max_concurrent=1)
+async def test_work_in_the_background_holds_its_place(settings: Settings, model: FakeModel) -> None:
+    model.held = True
+    limited = replace(settings, max_concurrent=1)
+    async with (
+        serving(model, limited) as live,
+        AsyncOpenAI(base_url=live.url + "/v1", api_key="none", max_retries=0, timeout=WAIT) as client,
+    ):
+        queued = await client.responses.create(model=MODEL, input="hi", background=True)
+        work = await model.streams.get()
+        with pytest.raises(openai.RateLimitError, match="concurrent requests: Limit 1, Used 1"):
+            await client.chat.completions.create(model=MODEL, messages=MESSAGES)
+        work.put("done", finish=FinishReason.STOP, last=True)
+        work.items.put_nowait(None)
+        async with asyncio.timeout(WAIT):
+            while (await client.responses.retrieve(queued.id)).status != "completed":
+                pass
+        model.held = False
+        assert (await client.chat.completions.create(model=MODEL, messages=MESSAGES)).choices
 
-    async def as_line(scope: Any, receive: Any, send: Any) -> None:
-        scope["spatz.caller"] = Caller("key_a", priority=Priority.BACKGROUND, limits=Limits(1, 30, 1))
-        await app(scope, receive, send)
 
-    async with client_of(as_line) as client:
-        for _ in range(3):
-            response = await client.post(PATH, json=chat(max_tokens=500))
-            assert response.status_code == 200
-            assert limits_of(response) == {}
+async def test_lines_of_batches_are_not_limited(settings: Settings, model: FakeModel, chat: Body) -> None:
+    limited = replace(settings, requests_per_minute=1, tokens_per_minute=30, max_concurrent=1)
+    async with running(model, limited) as app:
+        batch = await app.whole(jsonl(*(line(number, body={"max_tokens": 500}) for number in range(6))))
+        assert batch["request_counts"] == {"total": 6, "completed": 6, "failed": 0}
+        # Nor do they take anything from live requests.
+        response = await app.client.post(PATH, json=chat(max_tokens=1))
+        assert response.status_code == 200
+        assert limits_of(response)["remaining-requests"] == "0"

@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from openai import AsyncOpenAI
 from sqlalchemy.exc import OperationalError
 
+from server.batching import jsonl, line, running
 from server.conftest import WAIT, serving
 from server.fake import FakeModel
 from server.test_gate import check_error
 from spatz.config import Settings
-from spatz.engine.request import Priority, Usage
+from spatz.engine.request import Usage
 from spatz.server.app import create_app
 from spatz.server.caller import Caller
 from spatz.server.keyring import KeyRing
@@ -123,21 +124,20 @@ async def test_answers_whose_clients_have_gone(settings: Settings, model: FakeMo
         assert sum_of(await today(plain)) == (2, 2 * prompt, 4 + 6)
 
 
-async def test_batches_are_counted_apart(app: FastAPI, chat: Body) -> None:
-    async def as_line(scope: Any, receive: Any, send: Any) -> None:
-        scope["spatz.caller"] = Caller(priority=Priority.BACKGROUND)
-        await app(scope, receive, send)
-
-    async with client_of(as_line) as lines, client_of(app) as client:
+async def test_batches_are_counted_apart(model: FakeModel, settings: Settings, chat: Body) -> None:
+    async with running(model, settings) as app:
+        client = app.client
         usage = (await client.post(CHAT, json=chat())).json()["usage"]
-        for _ in range(2):
-            await lines.post(CHAT, json=chat())
-        one = (usage["prompt_tokens"], usage["completion_tokens"])
-        assert sum_of(await today(client)) == (3, 3 * one[0], 3 * one[1])
-        assert sum_of(await today(client, batch="true")) == (2, 2 * one[0], 2 * one[1])
-        assert sum_of(await today(client, batch="false")) == (1, *one)
+        one = (1, usage["prompt_tokens"], usage["completion_tokens"])
+        batch = await app.whole(jsonl(*(line(number) for number in range(7))))
+        answers = [item["response"]["body"]["usage"] for item in await app.lines(batch["output_file_id"])]
+        names = ("prompt_tokens", "completion_tokens")
+        lines = (7, *(sum(answer[name] for answer in answers) for name in names))
+        assert sum_of(await today(client)) == tuple(map(sum, zip(one, lines, strict=True)))
+        assert sum_of(await today(client, batch="true")) == lines
+        assert sum_of(await today(client, batch="false")) == one
         (bucket,) = (await today(client, group_by="batch"))["data"]
-        assert {result["batch"]: result["num_model_requests"] for result in bucket["results"]} == {False: 1, True: 2}
+        assert {result["batch"]: result["num_model_requests"] for result in bucket["results"]} == {False: 1, True: 7}
 
 
 async def test_a_key_sees_its_own(app: FastAPI, chat: Body) -> None:
