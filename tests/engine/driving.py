@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatz.engine.request import Delta, FinishReason, Request, SamplingParams, TokenLogprob, Usage
+from spatz.engine.request import (
+    Constraint,
+    Delta,
+    FinishReason,
+    Priority,
+    Request,
+    SamplingParams,
+    TokenLogprob,
+    Usage,
+)
 from spatz.engine.sequence import Group
 from spatz.engine.stepper import Stepper
 from spatz.errors import RequestError
@@ -78,10 +87,17 @@ class Driver:
         self.stepper = stepper
         self.steps = 0
 
-    def submit(self, prompt: Sequence[int], **params: Any) -> tuple[Answer, Group]:
+    def submit(
+        self,
+        prompt: Sequence[int],
+        *,
+        constraint: Callable[[], Constraint] | None = None,
+        priority: Priority = Priority.LIVE,
+        **params: Any,
+    ) -> tuple[Answer, Group]:
         wanted = SamplingParams(**params)
         answer = Answer(wanted.n)
-        group = self.stepper.prepare(Request(prompt, wanted), answer)
+        group = self.stepper.prepare(Request(prompt, wanted, constraint=constraint, priority=priority), answer)
         self._hand_out(self.stepper.submit(group))
         return answer, group
 

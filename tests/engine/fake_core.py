@@ -7,6 +7,7 @@ stale page, a wrong position, two sequences that write to one page: each changes
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -106,17 +107,48 @@ class FakeSampler:
         self.counts = np.zeros(vocab, np.int32)
         self.prompt = np.zeros(vocab, bool)
         self.generated = 0
+        self.allowed: NDArray[np.bool_] | None = None
+        self.mask_known = threading.Event()
+        self.mask_known.set()
+        self.mask_failed = False
+
+    def observe_output(self, tokens: NDArray[np.int32]) -> None:
+        np.add.at(self.counts, tokens, 1)
+        self.generated += len(tokens)
+
+    def expect_mask(self) -> None:
+        self.mask_known.clear()
+
+    def set_mask(self, mask: NDArray[np.uint32] | None) -> None:
+        if mask is not None:
+            if mask.dtype != np.uint32 or mask.shape != (-(-len(self.counts) // 32),):
+                raise ValueError("mask must have ceil(vocab/32) words")
+            bits = np.unpackbits(mask.view(np.uint8), bitorder="little")[: len(self.counts)]
+        self.allowed = None if mask is None else bits.astype(bool)
+        self.mask_failed = False
+        self.mask_known.set()
+
+    def fail_mask(self) -> None:
+        self.mask_failed = True
+        self.mask_known.set()
 
     def observe_prompt(self, tokens: NDArray[np.int32]) -> None:
         self.prompt[:] = False
         self.prompt[tokens] = True
 
     def sample(self, logits: NDArray[np.float32]) -> int:
+        """-1 where the mask allows nothing, or there is none, as forward gives it."""
+        if not self.mask_known.wait(60):
+            raise AssertionError("the mask that was promised did not come")
+        if self.mask_failed or (self.allowed is not None and not self.allowed.any()):
+            return -1
         logits = logits.copy()
         for token, bias in self.bias.items():
             logits[token] += bias
         logits[self.prompt | (self.counts > 0)] /= self.repetition_penalty
         logits -= self.frequency_penalty * self.counts
+        if self.allowed is not None:
+            logits[~self.allowed] = -np.inf
         if self.temperature > 0:
             noise = np.random.Generator(np.random.Philox(key=self.seed, counter=self.generated))
             logits = logits / self.temperature + noise.gumbel(size=len(logits))
