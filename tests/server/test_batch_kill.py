@@ -31,8 +31,9 @@ def folder(server_dir: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def follow(client: OpenAI, batch: Batch, enough: int) -> Batch:
-    """Until so many lines are done, or the batch has ended."""
+    """Until so many lines are done, or the batch has ended. Meanwhile others are answered."""
     while True:
+        assert client.completions.create(model="gpt-4.1-nano", prompt="a live request", max_tokens=1).choices
         batch = client.batches.retrieve(batch.id)
         assert batch.request_counts is not None
         if batch.status in ENDED or batch.request_counts.completed >= enough:
