@@ -59,7 +59,9 @@ class FakeGrammar:
         inside = count % (7 + run) - 7
         if inside < 0:
             return []
-        return [(self.salt * 31 + i) % 256 for i in range(count, count + run - inside)]
+        stop = count + run - inside
+        stop = stop if self.end is None else min(stop, self.end)
+        return [(self.salt * 31 + i) % 256 for i in range(count, stop)]
 
     def _choice(self) -> list[int]:
         if self.end is not None and len(self.said) >= self.end:

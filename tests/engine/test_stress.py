@@ -8,8 +8,10 @@ import pytest
 
 from engine.driving import Answer, Driver
 from engine.fake_core import EOS, FakeModel, fake_backend, reference
+from engine.fake_grammar import FakeGrammar, walk
+from spatz.engine.guide import MaskThread
 from spatz.engine.options import EngineOptions
-from spatz.engine.request import FinishReason
+from spatz.engine.request import FinishReason, Priority
 from spatz.engine.sequence import Group
 from spatz.engine.stepper import Stepper
 
@@ -22,6 +24,10 @@ def alone(prompt: list[int], count: int, seed: int, repetition: float) -> list[i
         model = FakeModel(eos_logit=2.0)
         _alone[key] = reference(prompt, count, seed=seed, model=model, repetition_penalty=repetition)
     return _alone[key]
+
+
+def guided(prompt: list[int], count: int, seed: int, repetition: float, grammar: tuple[int, int | None]) -> list[int]:
+    return walk(prompt, count, FakeGrammar(*grammar), seed=seed, repetition_penalty=repetition)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -40,11 +46,16 @@ def test_whatever_happens_the_answers_are_right_and_nothing_leaks(seed: int) -> 
         busy_chunk_tokens=rng.choice([1, 5, 16, 64]),
         scored_chunk_tokens=rng.choice([1, 4, 128]),
         prefix_reuse=seed % 4 != 3,
+        background_running=rng.choice([1, 2, 8]),
     )
-    driver = Driver(Stepper(backend, options))
+    masks = MaskThread() if seed % 2 else None
+    if masks is not None:
+        masks.start()
+    driver = Driver(Stepper(backend, options, aside=masks))
     bases = [[rng.randrange(256) for _ in range(context)] for _ in range(3)]
     live: list[tuple[Answer, Group]] = []
     everything: list[tuple[Answer, Group]] = []
+    grammars: dict[Group, tuple[int, int | None]] = {}
 
     def submit() -> None:
         size = rng.randrange(1, context)
@@ -52,8 +63,11 @@ def test_whatever_happens_the_answers_are_right_and_nothing_leaks(seed: int) -> 
         if rng.random() < 0.5:
             prompt[rng.randrange(size)] = rng.randrange(256)
         room = context - size
+        grammar = (rng.randrange(6), rng.choice([None, 4, 20])) if rng.random() < 0.4 else None
         pair = driver.submit(
             prompt,
+            constraint=None if grammar is None else lambda: FakeGrammar(*grammar),
+            priority=rng.choice([Priority.LIVE, Priority.LIVE, Priority.BACKGROUND]),
             n=rng.choice([1, 1, 1, 2, 5]),
             max_tokens=rng.choice([None, rng.randint(1, room)]),
             seed=rng.randrange(4),
@@ -64,6 +78,8 @@ def test_whatever_happens_the_answers_are_right_and_nothing_leaks(seed: int) -> 
         )
         live.append(pair)
         everything.append(pair)
+        if grammar is not None:
+            grammars[pair[1]] = grammar
 
     for _ in range(120):
         if rng.random() < 0.25:
@@ -73,6 +89,8 @@ def test_whatever_happens_the_answers_are_right_and_nothing_leaks(seed: int) -> 
         driver.step()
         live = [(answer, group) for answer, group in live if not answer.done]
     driver.finish()
+    if masks is not None:
+        masks.stop()
 
     complete = 0
     for answer, group in everything:
@@ -84,7 +102,8 @@ def test_whatever_happens_the_answers_are_right_and_nothing_leaks(seed: int) -> 
             assert answer.prompt_logprobs is not None
             assert [logprob.token for logprob in answer.prompt_logprobs] == group.prompt[1:].tolist()
         for index in range(group.params.n):
-            right = alone(group.prompt.tolist(), group.max_new, group.seed + index, group.params.repetition_penalty)
+            asked = group.prompt.tolist(), group.max_new, group.seed + index, group.params.repetition_penalty
+            right = guided(*asked, grammars[group]) if group in grammars else alone(*asked)
             right = [token for token in right if token != EOS]
             said = answer.tokens[index]
             assert said == right[: len(said)]
