@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from spatz.errors import RequestError
-from spatz.prompt.json_schema import prepare
+from spatz.prompt.json_schema import LARGEST, prepare
 
 
 def refusal(schema: Any) -> str:
@@ -33,6 +33,7 @@ def refusal(schema: Any) -> str:
         ({"$dynamicRef": "#a"}, "'$dynamicRef' is not supported."),
         ({"unevaluatedItems": False}, "'unevaluatedItems' is not supported."),
         ({"minProperties": 2}, "'minProperties' is only supported up to one more than"),
+        ({"properties": {f"p{n}": {} for n in range(1001)}}, "more than 1000 properties of an object that are not"),
         ({"type": "string", "format": "iri"}, "the format 'iri' is not supported."),
         ({"type": "string", "pattern": "(?=a)"}, "is not supported: look-around."),
         ({"patternProperties": {"a++": {}}}, "In context=('patternProperties', 'a++'), the pattern 'a++' is not"),
@@ -80,7 +81,14 @@ def test_keywords_with_a_wrong_value_are_refused(schema: dict[str, Any]) -> None
     [
         ({"type": "string", "title": "T", "maxlength": 3, "example": {"not": 1}}, {"type": "string"}),
         ({"type": "array", "uniqueItems": False}, {"type": "array"}),
-        ({"type": "integer", "format": "int64"}, {"type": "integer"}),
+        ({"type": "number", "format": "double"}, {"type": "number"}),
+        ({"type": "integer"}, {"type": "integer", "maximum": LARGEST, "minimum": -LARGEST}),
+        ({"type": "integer", "minimum": 2**63}, {"type": "integer", "minimum": 2**63}),
+        (
+            {"type": ["integer", "null"], "exclusiveMaximum": -5},
+            {"type": ["integer", "null"], "exclusiveMaximum": -5, "minimum": -LARGEST},
+        ),
+        ({"type": "integer", "enum": [1]}, {"type": "integer", "enum": [1]}),
         ({"type": "string", "format": "password"}, {"type": "string"}),
         ({"type": "string", "format": "uuid"}, {"type": "string", "format": "uuid"}),
         ({"const": "a@b", "format": "email"}, {"const": "a@b", "format": "email"}),
@@ -167,7 +175,7 @@ def test_recursion_with_an_end_passes(schema: dict[str, Any]) -> None:
 
 def test_depth_and_length_are_no_recursion() -> None:
     schema: dict[str, Any] = {"type": "null"}
-    for _ in range(10_000):
+    for _ in range(1000):
         schema = {"items": schema}
     prepare(schema)
     links = {f"d{number}": {"items": {"$ref": f"#/$defs/d{number + 1}"}} for number in range(10_000)}

@@ -75,7 +75,8 @@ class _Maker:
         kinds: list[Callable[[int], Schema]] = [self.string, self.string, self.integer, self.number, self.simple]
         kinds += [self.enum, self.const, self.nullable, self.formatted, self.patterned]
         if depth < 3:
-            kinds += [self.object, self.array, self.array, self.union, self.reference, self.tree]
+            kinds += [self.object, self.object, self.array, self.array, self.array, self.union, self.union]
+            kinds += [self.reference, self.reference, self.tree]
             if not self.strict:
                 kinds += [self.map, self.tuple, self.merged, self.anything, self.one_of, self.pattern_map]
         made = self.random.choice(kinds)(depth)

@@ -20,7 +20,7 @@ from spatz.prompt.json_pattern import translate
 from spatz.prompt.schema_finite import is_finite
 from spatz.prompt.schema_place import Place, shown
 
-__all__ = ["prepare"]
+__all__ = ["LARGEST", "prepare"]
 
 Schema = dict[str, Any] | bool
 
@@ -65,6 +65,10 @@ UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "divisibleBy": (),
     "x-guidance": (),
 }
+MAX_OPTIONAL = 1_000  # properties of one object: the library's work grows with the square, 0.2 seconds for so many
+# Of integers without bounds. A small model that has begun with digits may not find an end, and few readers take more
+# than 64 bits. It is the largest such number that is a float64, too, which is what the library keeps bounds in.
+LARGEST = 2**63 - 1024
 KEPT = ("type", "enum", "const", "required", *NUMBERS, *COUNTS)
 
 
@@ -142,7 +146,8 @@ class _Preparation:
             elif key in SINGLE and key != "additionalItems" and not isinstance(value, list):
                 result[key] = None
         self.old_bounds(result, place)
-        self.check_counts(result, place)
+        self.check_counts(source, result, place)
+        self.bound_integers(result)
         if isinstance(source.get("$id"), str) and place.above is not None and not source["$id"].startswith("#"):
             self.nested_ids.append(place)
         return result
@@ -181,11 +186,29 @@ class _Preparation:
             if isinstance(result.get(exclusive), bool) and result.pop(exclusive) and plain in result:
                 result[exclusive] = result.pop(plain)
 
-    def check_counts(self, result: dict[str, Any], place: Place) -> None:
+    def check_counts(self, source: Mapping[str, Any], result: dict[str, Any], place: Place) -> None:
         """The library does not see that a free key was said twice, and would count it twice."""
         least = result.get("minProperties", 0)
         if least > len(set(result.get("required", ()))) + 1:
             _fail("'minProperties' is only supported up to one more than there are names in 'required'.", place)
+
+        optional = source.get("properties", {}).keys() - set(result.get("required", ()))
+        if len(optional) > MAX_OPTIONAL:
+            _fail(f"more than {MAX_OPTIONAL} properties of an object that are not required.", place)
+
+    def bound_integers(self, result: dict[str, Any]) -> None:
+        kind = result.get("type")
+        kinds = kind if isinstance(kind, list) else [kind]
+        if "integer" not in kinds or "number" in kinds or "enum" in result or "const" in result:
+            return
+        if not result.keys() & {"maximum", "exclusiveMaximum"}:
+            lowest = max(result.get("minimum", 0), result.get("exclusiveMinimum", 0))
+            if lowest < LARGEST:
+                result["maximum"] = LARGEST
+        if not result.keys() & {"minimum", "exclusiveMinimum"}:
+            highest = min(result.get("maximum", 0), result.get("exclusiveMaximum", 0))
+            if highest > -LARGEST:
+                result["minimum"] = -LARGEST
 
     def pattern(self, value: object, place: Place) -> str:
         if not isinstance(value, str):

@@ -75,10 +75,11 @@ def _logit_bias(value: dict[str, float]) -> dict[str, float]:
 
 def _max_tokens(value: int) -> int:
     if value > MAX_OUTPUT_TOKENS:
+        given = value if value.bit_length() < 128 else "a huge number"
         raise problem(
             "invalid_value",
-            f"max_tokens is too large: {value}. This model supports at most {MAX_OUTPUT_TOKENS} completion tokens, "
-            f"whereas you provided {value}.",
+            f"max_tokens is too large: {given}. This model supports at most {MAX_OUTPUT_TOKENS} completion tokens, "
+            f"whereas you provided {given}.",
         )
     return value
 

@@ -163,10 +163,11 @@ def _reasoning(value: Any) -> Any:
 
 def _max_output_tokens(value: int) -> int:
     if value > MAX_OUTPUT_TOKENS:
+        given = value if value.bit_length() < 128 else "a huge number"
         raise problem(
             "invalid_value",
-            f"max_output_tokens is too large: {value}. This model supports at most {MAX_OUTPUT_TOKENS} completion "
-            f"tokens, whereas you provided {value}.",
+            f"max_output_tokens is too large: {given}. This model supports at most {MAX_OUTPUT_TOKENS} completion "
+            f"tokens, whereas you provided {given}.",
         )
     return value
 
