@@ -1,4 +1,4 @@
-"""The command line: `spatz serve | run | chat | batch | pull | models | bench`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | keys | usage | bench | cost`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the

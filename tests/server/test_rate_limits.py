@@ -177,6 +177,16 @@ async def test_every_way_of_ending_settles(make_app: Callable[..., FastAPI], cha
         assert await left() == 4000 - spent
 
 
+async def test_prompts_of_which_one_cannot_be_served(make_app: Callable[..., FastAPI], model: FakeModel) -> None:
+    async with client_of(make_app(tokens_per_minute=100_000)) as client:
+        body = {"model": MODEL, "prompt": ["x" * 5000, "b", "c"], "max_tokens": 1}
+        response = await client.post("/v1/completions", json=body)
+        assert response.json()["error"]["code"] == "context_length_exceeded"
+        begun = sum(len(request.prompt) + 1 for request in model.requests)  # they ran until it was known
+        assert begun <= 4
+        assert response.headers["x-ratelimit-remaining-tokens"] == str(100_000 - begun)
+
+
 async def test_streams_hold_their_place_until_they_end(settings: Settings, model: FakeModel) -> None:
     model.held = True
     async with (

@@ -39,8 +39,8 @@ def is_loopback(host: str) -> bool:
 def check_binding(host: str, keys: Sequence[str]) -> None:
     if not keys and not is_loopback(host):
         raise ConfigError(
-            f"refusing to listen on {host} without an API key: make one with `spatz keys create`, set SPATZ_API_KEY, or "
-            "listen on 127.0.0.1"
+            f"refusing to listen on {host} without an API key: make one with `spatz keys create`, set SPATZ_API_KEY, "
+            "or listen on 127.0.0.1"
         )
 
 

@@ -122,6 +122,8 @@ async def stream(
     finally:
         pumps.cancel()
         await asyncio.gather(pumps, return_exceptions=True)
+        for charge in charges:
+            charge.drop_unless_begun()  # where one prompt cannot be served, the others may never have been
 
 
 async def _unwrapped(task: asyncio.Task[None]) -> None:

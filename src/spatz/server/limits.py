@@ -5,7 +5,7 @@ settles them when the real usage is known. How it counts:
 
 - A bucket holds one minute's worth and fills up evenly, so a key may send its minute's worth at once, and from then on
   what flows in. `remaining` is what is in the bucket, `reset` when it is full again.
-- A request takes 1 from the bucket of requests when it comes, whatever becomes of it; one that is refused takes nothing.
+- A request takes 1 from the bucket of requests when it comes, whatever becomes of it; one that is refused takes none.
 - Its tokens are taken before it runs: those of the prompt (counted, not estimated), and for each choice `max_tokens`,
   or ASSUMED_OUTPUT where the request has none. When it ends, the difference to what was used is given back, or taken: a
   bucket may fall below zero, and then nothing is admitted until it has filled up. What a request declares is thus never

@@ -53,6 +53,7 @@ class Charge:
     def __init__(self, meter: Meter, reserved: int) -> None:
         self._meter = meter
         self._reserved = reserved
+        self._begun = False
         self._settled = False
 
     def settle(self, usage: Usage) -> None:
@@ -66,6 +67,10 @@ class Charge:
         if not self._settled:
             self._close(0)
 
+    def drop_unless_begun(self) -> None:
+        if not self._begun:
+            self.drop()
+
     def _close(self, used: int) -> None:
         self._settled = True
         if self._meter._ticket is not None:
@@ -73,6 +78,7 @@ class Charge:
 
     def __enter__(self) -> None:
         """While it runs, the caller's request counts as under way."""
+        self._begun = True
         if self._meter._ticket is not None:
             self._meter._ticket.hold()
 
