@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
 
+from postgres import Postgres
 from server.batching import CHAT, ENDED, Running, jsonl, line, running
 from server.conftest import WAIT
 from server.fake import FakeModel
@@ -119,6 +121,13 @@ async def test_lines_that_fail_go_to_the_error_file(app: Running, model: FakeMod
         assert item["response"]["status_code"] == 400
     assert errors[0]["response"]["body"]["error"]["param"] == "temperature"
     assert errors[1]["response"]["body"]["error"]["message"] == "Unrecognized request argument supplied: party"
+
+
+async def test_the_log_names_the_batch(app: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="spatz.access"):
+        batch = await app.whole(jsonl(line(0, body={"user": "somebody"})))
+    [logged] = [item.getMessage() for item in caplog.records if "'/v1/chat/completions'" in item.getMessage()]
+    assert f"batch='{batch['id']}' user='somebody'" in logged
 
 
 async def test_a_batch_of_which_nothing_succeeds(app: Running, model: FakeModel) -> None:
@@ -425,7 +434,11 @@ async def test_a_draining_server_begins_no_lines(model: FakeModel, settings: Set
 
 
 async def test_two_servers_share_the_work(settings: Settings) -> None:
-    """On one database: each batch is run by one of them, and none twice."""
+    await share_the_work(settings)
+
+
+async def share_the_work(settings: Settings) -> None:
+    """Two servers on one database: each batch is run by one of them, and none twice."""
     models = [FakeModel(), FakeModel()]
     async with running(models[0], settings) as one, running(models[1], settings) as two:
         content = jsonl(*(line(i) for i in range(30)))
@@ -436,6 +449,14 @@ async def test_two_servers_share_the_work(settings: Settings) -> None:
             lines = await two.lines(batch["output_file_id"])
             assert [item["custom_id"] for item in lines] == [f"line-{i}" for i in range(30)]
     assert sum(len(model.requests) for model in models) == 180
+
+
+async def test_two_servers_on_postgresql(postgres: Postgres, settings: Settings) -> None:
+    engine = create_engine(postgres.url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE batches")
+    engine.dispose()
+    await share_the_work(replace(settings, database_url=postgres.url("batches")))
 
 
 async def test_another_server_cancels(settings: Settings) -> None:

@@ -37,8 +37,8 @@ class Reply:
         return float(value) if value.isdigit() and len(value) < 6 else 0.0
 
 
-async def call(app: ASGIApp, caller: Caller, endpoint: str, body: bytes) -> Reply:
-    """The endpoint's answer. Cancelling this ends the request within one step."""
+async def call(app: ASGIApp, caller: Caller, batch: str, endpoint: str, body: bytes) -> Reply:
+    """The endpoint's answer. Cancelling this ends the request within one step. batch: its id, for the access log."""
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -58,6 +58,7 @@ async def call(app: ASGIApp, caller: Caller, endpoint: str, body: bytes) -> Repl
         "server": None,
         "state": {},
         "spatz.caller": caller,
+        "spatz.who": {"batch": batch},
     }
     reply = Reply()
     pieces: list[bytes] = []

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from starlette.types import ASGIApp
 
 from spatz.engine.request import Priority
-from spatz.server.batch_call import Reply, call, failure, result
+from spatz.server.batch_call import call, failure, result
 from spatz.server.batch_lines import Line, LineError, check_lines, read_line, read_lines
 from spatz.server.caller import Caller
 from spatz.server.state import State
@@ -187,7 +187,7 @@ class BatchRun:
 
     async def _line(self, batch: Batch, caller: Caller, line: Line) -> None:
         pause = FIRST_PAUSE
-        while (reply := await self._call(caller, batch.endpoint, line)).busy:
+        while (reply := await call(self._app, caller, batch.id, batch.endpoint, line.body)).busy:
             await self._pause(max(reply.retry_after, pause) * random.uniform(0.5, 1))
             pause = min(2 * pause, LONGEST_PAUSE)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -195,9 +195,6 @@ class BatchRun:
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         await written
-
-    async def _call(self, caller: Caller, endpoint: str, line: Line) -> Reply:
-        return await call(self._app, caller, endpoint, line.body)
 
     async def _write(self) -> None:
         """What has come since the last transaction goes into the next."""

@@ -97,6 +97,7 @@ class BatchRunner:
     async def _run(self, number: int, run: BatchRun, hold: Hold) -> None:
         try:
             await run.run()
+            self.wake()  # there may be another; after a failure that is not asked at once
         except LeaseLost:
             logger.warning("%s: another process runs it now", run.batch_id)
         except SpatzError as error:
@@ -105,7 +106,6 @@ class BatchRunner:
             logger.exception("%s broke off", run.batch_id)
         finally:
             del self._runs[number]
-            self.wake()
 
     async def _sweep(self) -> None:
         if self._swept and time.monotonic() - self._swept < SWEEP_SECONDS:

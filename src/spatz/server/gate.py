@@ -57,7 +57,7 @@ def request_id(request: Request) -> str:
 
 def identify(request: Request, **who: str | None) -> None:
     """What the client says of its end user, for the access log: the operator's means against abuse."""
-    request.scope["spatz.who"] = {key: value for key, value in who.items() if value}
+    request.scope.setdefault("spatz.who", {}).update({key: value for key, value in who.items() if value})
 
 
 class Gate:
