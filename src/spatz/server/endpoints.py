@@ -54,7 +54,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
         CHAT,
         chat.ChatCompletion,
         body=ChatRequest,
-        events=chat.ChatCompletionChunk,
+        events=chat.ChatCompletionChunk | common.ErrorAnswer,
     ),
     ("GET", "/v1/chat/completions"): _get("List stored chat completions", CHAT, StoredList, stored_chats.ListQuery),
     ("GET", "/v1/chat/completions/{completion_id}"): _get("A stored chat completion", CHAT, chat.StoredChatCompletion),
@@ -73,7 +73,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
         "Completions",
         chat.Completion,
         body=CompletionRequest,
-        events=chat.CompletionChunk,
+        events=chat.CompletionChunk | common.ErrorAnswer,
     ),
     ("POST", "/v1/responses"): Endpoint(
         "Make a response", RESPONSES, response.Response, body=ResponseRequest, events=response.ResponseEvent
