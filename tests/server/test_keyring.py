@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from spatz.errors import RequestError
+from spatz.server import keyring
 from spatz.server.keyring import LIFE, STALE, KeyRing
 from spatz.store.db import Database
 from spatz.store.keys import add_key, remove_key, revoke_key
@@ -138,6 +139,38 @@ async def test_a_database_that_fails(
     assert text not in caplog.text
     clock.now += LIFE
     await ring.refresh()
+
+
+async def test_a_database_that_does_not_answer(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "PATIENCE", 0.0)
+    with database.transaction() as connection:
+        text, key = add_key(connection, "ada")
+    ring = KeyRing(database, clock)
+    answer = asyncio.Event()
+    read, asked = database.read, []
+
+    async def hang(work: Any) -> Any:
+        asked.append(work)
+        await answer.wait()
+        return await read(work)
+
+    monkeypatch.setattr(database, "read", hang)
+    with database.transaction() as connection:
+        revoke_key(connection, key.id)
+    clock.now += LIFE
+    for _ in range(5):
+        await ring.refresh()
+        assert ring.find(text.encode()) is not None  # as far as anybody knows
+    assert len(asked) == 1
+    clock.now += STALE
+    with pytest.raises(RequestError, match="cannot be checked"):
+        await ring.refresh()
+    answer.set()
+    monkeypatch.setattr(keyring, "PATIENCE", 1e6)
+    await ring.refresh()
+    assert ring.find(text.encode()) is None
 
 
 async def test_last_use_is_told_once_a_minute(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

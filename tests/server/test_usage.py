@@ -365,6 +365,29 @@ async def test_what_cannot_be_written_is_kept(
     assert rows_of(database) == {UsageKey("key_a", 20_000, "m", False): Counts(3, 20, 4, 24)}
 
 
+async def test_the_writer_tries_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spatz.server.usage.WRITE_SECONDS", 0.0)
+    recorder = UsageRecorder(database, "m", KeyRing(database), Clock())
+    run, failures, written = database.run, [RuntimeError("no thread"), OSError("no disk")], asyncio.Event()
+
+    async def stumble(work: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        result = await run(work)
+        written.set()
+        return result
+
+    monkeypatch.setattr(database, "run", stumble)
+    async with recorder.running():
+        recorder.count(Caller("key_a"), Usage(5, 6, 1), 1)
+        async with asyncio.timeout(WAIT):
+            await written.wait()
+    assert caplog.text.count("usage cannot be written") == 2
+    assert rows_of(database) == {UsageKey("key_a", 20_000, "m", False): Counts(1, 5, 1, 6)}
+
+
 async def test_a_stop_writes_what_is_left(
     settings: Settings, model: FakeModel, chat: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:

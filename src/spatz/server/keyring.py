@@ -2,7 +2,8 @@
 
 The table is looked at when a request comes, at most once in LIFE seconds and for all requests together, and read only
 when it has changed. So a new or revoked key counts within a second, and unknown keys, however many come, cost a hash
-and a look into a dict. Keys that cannot be checked for STALE seconds open nothing any more.
+and a look into a dict. A database that does not answer holds nobody up for longer than PATIENCE; keys that could not be
+checked for STALE seconds open nothing any more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from spatz.errors import RequestError
 from spatz.store.db import Database
@@ -22,6 +22,7 @@ from spatz.store.keys import Key, Stamp, all_keys, key_hash, keys_stamp
 __all__ = ["LIFE", "KeyRing"]
 
 LIFE = 1.0
+PATIENCE = 2.0
 STALE = 30.0
 TOUCH_SECONDS = 60  # how exact `last used` is
 
@@ -38,7 +39,7 @@ class KeyRing:
         self._keys: dict[bytes, Key] = {}
         with database.transaction() as connection:
             self._take(self._read(connection))
-        self._read_at = self._tried_at = clock()
+        self._read_at = self._tried_at = self._began = clock()
         self._reading: asyncio.Task[None] | None = None
 
     @property
@@ -60,9 +61,10 @@ class KeyRing:
         """Raises RequestError (503) when the keys cannot be read for long."""
         if self._clock() - self._tried_at >= LIFE:
             if self._reading is None:
+                self._began = self._clock()
                 self._reading = asyncio.create_task(self._refresh())
-            # Of many requests one reads, and goes on reading if its client goes.
-            await asyncio.shield(self._reading)
+            # Of many requests one reads, and goes on reading when its client has gone, or nobody waits any more.
+            await asyncio.wait({self._reading}, timeout=max(0.0, self._began + PATIENCE - self._clock()))
         if self._clock() - self._read_at > STALE:
             raise RequestError(
                 "API keys cannot be checked at the moment.", status=503, type="server_error", code="service_unavailable"
@@ -72,7 +74,7 @@ class KeyRing:
         try:
             self._take(await self._database.read(self._read))
             self._read_at = self._clock()
-        except (SQLAlchemyError, OSError):
+        except Exception:  # whatever it is, the next request tries again
             logger.exception("the keys cannot be read")
         finally:
             self._tried_at = self._clock()

@@ -1,8 +1,8 @@
 """Tokens used, on their way into the database: added up in memory, written in the background, a row for each sum.
 
 An answer never waits for it. The first use wakes the writer, which writes what has come together WRITE_SECONDS later;
-a stop writes the rest, and what a killed process loses is that long. What cannot be written is kept for the next time:
-it is one entry per key, day and kind, so it does not grow with the requests.
+a stop writes the rest, and what a killed process loses is that long. What cannot be written is kept and tried again,
+more and more seldom: it is one entry per key, day and kind, so it does not grow with the requests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from spatz.engine.request import Priority, Usage
 from spatz.server.caller import Caller
@@ -26,6 +25,7 @@ from spatz.store.usage import DAY_SECONDS, Counts, UsageKey, add_usage, drop_old
 __all__ = ["UsageRecorder"]
 
 WRITE_SECONDS = 0.5
+MOST_SECONDS = 30.0  # between two tries while the database fails
 
 logger = logging.getLogger("spatz.server")
 
@@ -60,11 +60,15 @@ class UsageRecorder:
             await self.flush()
 
     async def _write_on(self) -> None:
+        pause = WRITE_SECONDS
         while True:
             await self._some.wait()
-            await asyncio.sleep(WRITE_SECONDS)
+            await asyncio.sleep(pause)
             self._some.clear()
-            if not await self.flush():
+            if await self.flush():
+                pause = WRITE_SECONDS
+            else:
+                pause = min(2 * pause, MOST_SECONDS)
                 self._some.set()
 
     async def flush(self) -> bool:
@@ -88,7 +92,7 @@ class UsageRecorder:
 
         try:
             await self._database.run(work)
-        except (SQLAlchemyError, OSError):
+        except Exception:  # whatever it is, nothing is lost by it
             logger.exception("usage cannot be written; it will be tried again")
             for key, counts in pending.items():
                 self._pending.setdefault(key, Counts()).add(counts)
