@@ -18,6 +18,7 @@ from spatz.prompt.tool_grammar import CallsGrammar
 from spatz.prompt.tool_messages import messages_for
 from spatz.prompt.tools import shown_tools, wanted_form
 from spatz.prompt.turn import OutputFormat, Turn
+from spatz.server.tool_decision import ToolJudge
 
 CONTEXT = 4096
 
@@ -116,6 +117,9 @@ class FakeModel:
         self.chats: list[Sequence[dict[str, str]]] = []
         self.turns: list[Turn] = []
         self.dialect: Dialect = PLAIN
+        self.likely: Callable[[str, str], float] = lambda prompt, text: -1.0 if "N/A" in prompt else -100.0
+        """(prompt, text) -> log-probability of each of the text's tokens. By default nothing calls for a tool."""
+        self.judge = ToolJudge(self)
         self.streams: asyncio.Queue[FakeStream] = asyncio.Queue()
         self.open: set[FakeStream] = set()
         self.answers: deque[Sequence[str] | Exception] = deque()
@@ -142,6 +146,9 @@ class FakeModel:
         if token > 255:
             raise RequestError(f"Invalid 'prompt': {token} is not a token id.", param="prompt", code="invalid_value")
         return bytes([token])
+
+    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
+        return [self.likely(prompt if isinstance(prompt, str) else bytes(prompt).decode(), text)] * len(text)
 
     def submit(self, request: Request) -> FakeStream:
         if self.draining:

@@ -75,7 +75,7 @@ class CallParser:
         if self._state == "input":
             return [*([CallText(rest)] if rest else []), CallEnd(False)]
         # After a call, and in the head of one that was cut off, there is nothing to say.
-        begun = rest.strip() and any(head.startswith(rest.lstrip()) for head in self._heads)
+        begun = rest.lstrip().startswith(self._dialect.trigger) and self._may_begin(rest.lstrip())
         return [PlainText(rest)] if rest and self._state == "text" and not self._calls and not begun else []
 
     def _step(self, pieces: list[Piece]) -> bool:

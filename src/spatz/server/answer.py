@@ -19,7 +19,6 @@ from spatz.server.events import CallArguments, CallDone, CallStarted, Event, Fin
 from spatz.server.generate import LONG_TEXT, Totals, stream
 from spatz.server.meter import Meter
 from spatz.server.served import ServedModel
-from spatz.server.tool_decision import decide
 
 __all__ = [
     "Answer",
@@ -89,7 +88,7 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
     """The events of all choices as they come. Closing it frees the request's slot."""
     turn, request = work.turn, work.request
     if work.undecided:
-        turn = await decide(model, turn, request)
+        turn = await model.judge.decide(turn, request)
         if not may_answer_text(turn):
             request = await _completed(model, turn, request)
     named = work.turn.tool_choice.mode == "required" and len(work.turn.tool_choice.names) == 1

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from spatz.engine.request import Delta, TokenLogprob
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.tool_parser import CallBegin, CallParser, CallText, Kind, Piece, PlainText
-from spatz.prompt.tools import call_kinds
+from spatz.prompt.tools import call_kinds, may_answer_text
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.events import CallArguments, CallDone, CallStarted, Event, Reason, TextDelta
 
@@ -24,6 +24,7 @@ class CallReader:
         self._index = index
         self._parser = CallParser(dialect, kinds) if kinds else None
         self._named = named
+        self._text = may_answer_text(turn)
         self._calls = 0
         self._open: tuple[str, str, Kind] | None = None  # id, name, kind
         self._arguments: list[str] = []
@@ -55,6 +56,8 @@ class CallReader:
         for piece in pieces:
             position = self._calls - 1
             if isinstance(piece, PlainText):
+                if not self._text:
+                    continue  # the first letters of a call that was cut off
                 yield TextDelta(self._index, piece.text, tuple(self._logprobs))
                 self._logprobs.clear()
             elif isinstance(piece, CallBegin):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from spatz import _core
@@ -15,7 +16,7 @@ from spatz.config import Settings
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
-from spatz.engine.request import Request
+from spatz.engine.request import Request, SamplingParams
 from spatz.engine.stats import EngineStats
 from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
@@ -27,6 +28,7 @@ from spatz.prompt.tool_grammar import compiled
 from spatz.prompt.tool_messages import hf_tools, messages_for
 from spatz.prompt.tools import shown_tools, wanted_form
 from spatz.prompt.turn import Message, Turn
+from spatz.server.tool_decision import ToolJudge
 from spatz.weights.load import LoadedModel, load_model
 
 __all__ = ["LocalModel", "local_model"]
@@ -45,6 +47,7 @@ class LocalModel:
         self._template = _template(loaded)
         self._special = loaded.tokenizer.special_tokens
         self.dialect = dialect_of(loaded.chat_template, self._special)
+        self.judge = ToolJudge(self)
         self.engine = engine
         self.grammars = Grammars(loaded.tokenizer, loaded.eos_ids, loaded.vocab)
         self.name = loaded.card.name
@@ -75,6 +78,23 @@ class LocalModel:
                 f"Invalid 'prompt': {token} is not a token id of this model.", param="prompt", code="invalid_value"
             )
         return self._loaded.tokenizer.token_bytes(token)
+
+    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
+        encode = self._loaded.tokenizer.encode
+        before = encode(prompt, add_special=True) if isinstance(prompt, str) else prompt
+        tokens = encode(text, continues=True)
+        asked = replace(
+            request,
+            prompt=[*before, *tokens],
+            params=SamplingParams(max_tokens=0, prompt_logprobs=0),
+            constraint=None,
+        )
+        found: Sequence[float] = ()
+        async with self.submit(asked) as deltas:
+            async for delta in deltas:
+                if delta.prompt_logprobs is not None:
+                    found = [item.logprob for item in delta.prompt_logprobs[-len(tokens) :]]
+        return found
 
     def submit(self, request: Request) -> Stream:
         return self.engine.submit(request)

@@ -13,6 +13,7 @@ from spatz.engine.stats import EngineStats
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.grammar import Grammars
 from spatz.prompt.turn import Message, Turn
+from spatz.server.tool_decision import ToolJudge
 
 __all__ = ["DeltaStream", "Message", "ServedModel"]
 
@@ -68,6 +69,13 @@ class ServedModel(Protocol):
 
     def token_bytes(self, token: int) -> bytes:
         """Raises RequestError for an id that is not the model's."""
+
+    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
+        """Of the text's tokens, said after the prompt. request: for whom it is asked. Cancelling it frees its slot."""
+
+    @property
+    def judge(self) -> ToolJudge:
+        """Decides between text and calls for a model that does not do it itself."""
 
     def submit(self, request: Request) -> DeltaStream:
         """Raises RequestError at once for what cannot be served."""
