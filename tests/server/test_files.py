@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -309,3 +310,21 @@ async def test_a_client_that_goes_leaves_nothing(model: FakeModel, settings: Set
         file = await upload(client, content)
         downloaded = (await client.get(f"/v1/files/{file['id']}/content")).content
         assert hashlib.sha256(downloaded).digest() == hashlib.sha256(content).digest()
+
+
+async def test_damaged_forms_are_errors_and_no_more(client: httpx.AsyncClient, settings: Settings) -> None:
+    whole = form(part("purpose", b"batch"), part("expires_after[seconds]", b"3600"), part("file", b"x" * 40, "a"))
+    chance = random.Random(5)
+    for _ in range(300):
+        body = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            place = chance.randrange(len(body))
+            if chance.random() < 0.5:
+                body[place] = chance.choice(b'-\r\n:;="\x00\xff li')
+            else:
+                del body[place : place + chance.randrange(20)]
+        answer = await client.post("/v1/files", content=bytes(body), headers=FORM)
+        assert answer.status_code in (200, 400), bytes(body)
+        assert answer.status_code == 200 or answer.json()["error"]["message"]
+    kept = [file["id"] for file in (await client.get("/v1/files")).json()["data"]]
+    assert on_disk(settings) == sorted(kept)
