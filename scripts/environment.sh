@@ -29,6 +29,17 @@ stamp() {
     echo "$2" >"$stamps/$1"
 }
 
+# A package of Debian's, where that is possible without asking for a password. $2: why.
+install_debian() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+    command -v apt-get >/dev/null && "${as_root[@]}" true 2>/dev/null ||
+        fail "$2; on Debian: apt-get install -y $1"
+    say "Installing Debian's $1"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
+}
+
 pip_install() {
     "$python" -m pip install -qq --disable-pip-version-check --no-warn-script-location "$@"
 }

@@ -38,7 +38,8 @@ def running(binaries: Path) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="spatz-pg-", dir="/tmp"))  # short: a socket's path has 107 bytes at most
     who: dict[str, object] = {}
     if os.getuid() == 0:  # which initdb refuses to be
-        user = pwd.getpwnam("postgres")
+        users = {user.pw_name: user for user in pwd.getpwall()}
+        user = users.get("postgres") or users["nobody"]
         os.chown(folder, user.pw_uid, user.pw_gid)
         who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     data = folder / "data"
