@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openai.types.responses import Response
 from openai.types.responses.response_item_list import ResponseItemList
 
 from server.conftest import WAIT
@@ -162,6 +163,26 @@ async def test_results_of_calls_continue_a_chain(client: httpx.AsyncClient, mode
     # The same without the store: what came out goes in again as it is.
     await create(client, input=[{"role": "user", "content": "hi"}, *first["output"], result])
     assert model.turns[-1].messages == messages
+
+
+async def test_what_the_sdk_dumps_goes_in_again(client: httpx.AsyncClient, model: FakeModel) -> None:
+    """With all the fields that its types have, also those that nobody set."""
+    model.answers.append((call(),))
+    made = await create(client, tools=[function()], tool_choice="required")
+    answered = await create(client)
+    outputs = [item for found in (made, answered) for item in Response.model_validate(found).output]
+    result = {"type": "function_call_output", "call_id": made["output"][0]["call_id"], "output": "sunny"}
+    dumped = [item.model_dump(by_alias=True) for item in outputs]
+    assert any(value is None for item in dumped for value in item.values())
+    again = await create(client, input=[dumped[0], result, dumped[1], {"role": "user", "content": "more"}])
+    listed = await client.get(f"{PATH}/{again['id']}/input_items", params={"order": "asc"})
+    items = [item.model_dump(by_alias=True) for item in ResponseItemList.model_validate_json(listed.text).data]
+    assert [item["id"] for item in items if item["type"] != "function_call_output"][:2] == [
+        made["output"][0]["id"],
+        answered["output"][0]["id"],
+    ]
+    await create(client, input=items)
+    assert [message["role"] for message in model.turns[-1].messages] == ["assistant", "tool", "assistant", "user"]
 
 
 async def test_references_to_stored_items(client: httpx.AsyncClient, model: FakeModel) -> None:

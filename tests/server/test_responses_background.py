@@ -255,4 +255,7 @@ async def test_what_a_killed_server_left_behind_is_failed(model: FakeModel, sett
             found = await ended(second, "resp_left")
             assert found["status"] == "failed" and "stopped" in found["error"]["message"]
             assert (await second.get(f"{PATH}/resp_elsewhere")).json()["status"] == "queued"
+            # It can be cancelled here all the same, and then stays so.
+            assert (await second.post(f"{PATH}/resp_elsewhere/cancel")).json()["status"] == "cancelled"
+            assert (await client.get(f"{PATH}/resp_elsewhere")).json()["status"] == "cancelled"
             assert (await second.get(f"{PATH}/{done['id']}")).json() == done

@@ -8,6 +8,7 @@ marked as failed at the start: nothing is run twice.
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -28,6 +29,8 @@ __all__ = ["Background", "Running", "stored_events"]
 
 # How much smaller events get: they are the same words over and over. The level hardly matters, its time does.
 COMPRESSION = 1
+
+logger = logging.getLogger("spatz.server")
 
 
 def stored_events(data: bytes) -> list[bytes]:
@@ -116,23 +119,30 @@ class Background:
                     connection,
                     job.meter.caller.owner,
                     row,
-                    stored_items(job.past.own),
+                    stored_items(job.own),
                     expires_at=expires_at,
                     previous=job.body.previous_response_id,
-                    depth=job.past.depth + 1,
+                    depth=job.depth,
                     runner=runner,
                 )
             )
         except BaseException:
             del self._running[id]
             raise
+        if job.body.conversation_id is None:  # else they are appended when it has ended
+            job.own = []
         running.task = asyncio.create_task(self._run(running))
         return running, queued
 
-    async def cancel(self, id: str) -> None:
-        """Returns when it has ended. One that does not run, or has ended meanwhile, is left as it is."""
-        running = self._running.get(id)
+    async def cancel(self, row: Stored) -> None:
+        """Returns when it has ended. What has ended before is left as it is."""
+        running = self._running.get(row.id)
         if running is None or running.task is None:
+            # Another server's: that one finds out when it wants to store its answer.
+            response = orjson.loads(row.body)
+            end(response, "cancelled")
+            gone = Stored(row.id, "cancelled", dump(response))
+            await self._state.database.run(lambda connection: responses.finish(connection, gone, ()))
             return
         await asyncio.sleep(0)  # a task that never began would not notice
         if not running.cancelled:
@@ -144,7 +154,8 @@ class Background:
         job, writer = running.job, running.writer
 
         async def finish(last: bytes) -> None:
-            await keep(job, self._compressed(running, last))
+            log = running.log + last if job.body.stream else None
+            await keep(job, None if log is None else await asyncio.to_thread(zlib.compress, log, COMPRESSION))
 
         try:
             async with self._room:
@@ -162,6 +173,8 @@ class Background:
             raise
         except RequestError as error:  # the storage: it cannot be told there either
             running.put(writer.fail(error))
+        except Exception:
+            logger.exception("response %s broke off", job.response["id"])
         finally:
             running.close()
             self._running.pop(job.response["id"], None)
@@ -176,9 +189,6 @@ class Background:
         running.writer.abandon()
         end(running.job.response, "cancelled")
         return b""  # the API has no event for it: the stream ends
-
-    def _compressed(self, running: Running, last: bytes) -> bytes | None:
-        return zlib.compress(running.log + last, COMPRESSION) if running.job.body.stream else None
 
     def _fail_left_behind(self, connection: Connection) -> None:
         instance = self._state.files.directory.instance

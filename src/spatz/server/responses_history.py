@@ -55,11 +55,10 @@ async def find_past(state: State, caller: Caller, body: ResponseRequest | InputT
     """Raises RequestError for what is not there (any more), and for calls of tools that lack their results."""
     if body.previous_response_id is not None:
         id = body.previous_response_id
-        found = await state.database.read(lambda connection: _chain(connection, caller.owner, id))
-        past = Past(_loaded(found.items), depth=found.depth)
+        past = await state.database.read(lambda connection: _chain(connection, caller.owner, id))
     elif body.conversation_id is not None:
         id = body.conversation_id
-        past = Past(_loaded(await state.database.read(lambda connection: _talk(connection, caller.owner, id))))
+        past = await state.database.read(lambda connection: _talk(connection, caller.owner, id))
     else:
         past = Past()
     if isinstance(body.input, str):
@@ -95,7 +94,7 @@ def _find(connection: Connection, owner: str, ids: Sequence[str]) -> dict[str, s
     }
 
 
-def _chain(connection: Connection, owner: str, id: str) -> responses.Chain:
+def _chain(connection: Connection, owner: str, id: str) -> Past:
     found = None
     if usable_id(id):
         found = responses.chain(connection, owner, id, int(time.time()), MAX_PAST)
@@ -114,14 +113,14 @@ def _chain(connection: Connection, owner: str, id: str) -> responses.Chain:
             f"{MAX_PAST >> 20} MB).",
             "invalid_value",
         )
-    return found
+    return Past([orjson.loads(item) for item in found.items], depth=found.depth)
 
 
 def _bad_previous(message: str, code: str) -> RequestError:
     return RequestError(message, param="previous_response_id", code=code)
 
 
-def _talk(connection: Connection, owner: str, id: str) -> list[str]:
+def _talk(connection: Connection, owner: str, id: str) -> Past:
     if not usable_id(id) or conversations.get(connection, owner, id, int(time.time())) is None:
         raise missing_conversation(id)
     if conversations.size(connection, id) > MAX_PAST:
@@ -130,8 +129,4 @@ def _talk(connection: Connection, owner: str, id: str) -> list[str]:
             param="conversation",
             code="invalid_value",
         )
-    return [item.body for item in conversations.list_items(connection, id) or ()]
-
-
-def _loaded(items: Sequence[str]) -> list[Item]:
-    return [orjson.loads(item) for item in items]
+    return Past([orjson.loads(item.body) for item in conversations.list_items(connection, id) or ()])

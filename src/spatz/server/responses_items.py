@@ -189,7 +189,8 @@ class Call(Strict):
     call_id: CallId
     name: ToolName
     status: Status | None = None
-    # What the API has for tools that this model has not; null in what it sends.
+    # What the API has for tools that this model has not; null in what clients send back.
+    async_: Annotated[refused("async"), Field(alias="async")] = None  # type: ignore[valid-type]
     caller: refused("caller") = None  # type: ignore[valid-type]
     created_by: refused("created_by") = None  # type: ignore[valid-type]
     namespace: refused("namespace") = None  # type: ignore[valid-type]

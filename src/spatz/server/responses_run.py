@@ -20,7 +20,7 @@ from spatz.server.answer import Work, answer, prepare
 from spatz.server.meter import Meter
 from spatz.server.responses_answer import Response, dump, new_response
 from spatz.server.responses_fit import fit, too_long
-from spatz.server.responses_history import Past, find_past
+from spatz.server.responses_history import find_past
 from spatz.server.responses_items import PREFIXES, Item, new_id
 from spatz.server.responses_request import ResponseRequest
 from spatz.server.responses_stream import ResponseWriter
@@ -37,10 +37,13 @@ logger = logging.getLogger("spatz.server")
 
 @dataclass(slots=True)
 class Job:
+    """Without what the prompt was made of, which may be much larger than what fits into it."""
+
     state: State
     meter: Meter
-    body: ResponseRequest
-    past: Past
+    body: ResponseRequest  # but for its input
+    own: list[Item]  # the request's items, to be stored
+    depth: int  # in the chain of responses
     work: Work
     response: Response
 
@@ -76,7 +79,8 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
     size = len(work.request.prompt)
     if size + (body.max_output_tokens or 1) > state.model.context_length:
         raise too_long(state.model, size, body.max_output_tokens)
-    return Job(state, meter, body, past, work, new_response(body, state.model.name, state.default_temperature))
+    response = new_response(body, state.model.name, state.default_temperature)
+    return Job(state, meter, body.model_copy(update={"input": None}), past.own, past.depth + 1, work, response)
 
 
 async def run(
@@ -139,14 +143,14 @@ async def keep(job: Job, events: bytes | None = None) -> None:
                 connection,
                 owner,
                 row,
-                stored_items(job.past.own),
+                stored_items(job.own),
                 output,
                 expires_at=expires_at,
                 previous=body.previous_response_id,
-                depth=job.past.depth + 1,
+                depth=job.depth,
             )
         if talk is not None:
-            append_items(connection, owner, talk, now, job.past.own + response["output"], expires_at=expires_at)
+            append_items(connection, owner, talk, now, job.own + response["output"], expires_at=expires_at)
 
     await job.state.database.run(work)
 

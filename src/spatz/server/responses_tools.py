@@ -65,6 +65,7 @@ class _Tool(Strict):
     name: ToolName
     description: Description | None = None
     # For tools that are searched for or called by programs, which this model cannot.
+    async_: Annotated[refused("async"), Field(alias="async")] = None  # type: ignore[valid-type]
     allowed_callers: refused("allowed_callers") = None  # type: ignore[valid-type]
     defer_loading: refused("defer_loading") = None  # type: ignore[valid-type]
 

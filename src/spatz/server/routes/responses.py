@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -150,19 +151,20 @@ async def _replay(request: Request, id: str, after: int) -> AsyncGenerator[bytes
         )
 
     async def rest() -> AsyncGenerator[bytes, None]:
-        yield b"".join(stored_events(data)[after + 1 :])
+        events = await asyncio.to_thread(stored_events, data)
+        yield b"".join(events[after + 1 :])
 
     return rest()
 
 
 @router.delete("/v1/responses/{response_id}")
 async def delete_response(response_id: str, request: Request) -> Response:
-    await _stored(request, response_id)
+    row = await _stored(request, response_id)
     owner = caller_of(request).owner
     gone = await state_of(request).database.run(lambda connection: responses.remove(connection, owner, response_id))
     if not gone:
         raise missing_response(response_id)
-    await _background(request).cancel(response_id)
+    await _background(request).cancel(row)
     return JsonResponse({"id": response_id, "object": "response", "deleted": True})
 
 
@@ -171,7 +173,7 @@ async def cancel_response(response_id: str, request: Request) -> Response:
     row = await _stored(request, response_id)
     if not orjson.loads(row.body)["background"]:
         raise RequestError("Cannot cancel a synchronous response.", param="response_id", code="invalid_value")
-    await _background(request).cancel(response_id)
+    await _background(request).cancel(row)
     return Response((await _stored(request, response_id)).body, media_type="application/json")
 
 
