@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker, validators
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
 __all__ = ["problem"]
 
@@ -46,6 +47,17 @@ def _exact(text: str) -> Decimal:
         return Decimal("Infinity")
 
 
+def _multiple_of(validator: Any, step: Decimal, value: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "number"):
+        return
+    try:
+        rest = value % step
+    except InvalidOperation:  # 1e5000: no schema with multipleOf makes such, but one beside it may
+        rest = None
+    if rest != 0:
+        yield ValidationError(f"{value} is not a multiple of {step}")
+
+
 def problem(schema: Any, text: str) -> str | None:
     """None where it does; else what is wrong."""
     try:
@@ -53,7 +65,9 @@ def problem(schema: Any, text: str) -> str | None:
     except ValueError as error:
         return f"not JSON: {error}"
     exact = json.loads(json.dumps(schema), parse_float=_exact)
-    kind = validators.validator_for(exact, default=Draft202012Validator)
+    kind = validators.extend(
+        validators.validator_for(exact, default=Draft202012Validator), {"multipleOf": _multiple_of}
+    )
     with localcontext(prec=5000):  # a multiple of 0.01 with a thousand digits is one, too
         found = next(kind(exact, format_checker=formats).iter_errors(value), None)
     return None if found is None else f"{found.json_path}: {found.message[:300]}"
