@@ -7,6 +7,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ops/sampling.h"
@@ -345,6 +346,66 @@ TEST_CASE("sampler: the mask decides what can be picked") {
         CHECK_THROWS_AS(sampler.set_mask(std::vector<uint32_t>(31, 1)), std::invalid_argument);
         CHECK_THROWS_AS(sampler.set_mask(std::vector<uint32_t>(33, 1)), std::invalid_argument);
     }
+}
+
+TEST_CASE("sampler: a mask that is expected is waited for") {
+    const int vocab = 333;
+    Sampler sampler(options(vocab, 0.0f));
+    Random random(11);
+    const std::vector<float> logits = random.normals(vocab);
+    for (int round = 0; round < 200; ++round) {
+        std::vector<uint32_t> mask(11, 0);
+        const int allowed = round % vocab;
+        mask[static_cast<size_t>(allowed) / 32] = 1U << (allowed % 32);
+        sampler.expect_mask();
+        std::thread maker([&] { sampler.set_mask(mask); });
+        CHECK(pick(sampler, logits) == allowed);
+        maker.join();
+    }
+    sampler.expect_mask();
+    std::thread failing([&] { sampler.fail_mask(); });
+    const int64_t before = sampler.generated();
+    CHECK_THROWS_AS(pick(sampler, logits), spatz::NothingAllowed);
+    failing.join();
+    CHECK_THROWS_AS(pick(sampler, logits), spatz::NothingAllowed);  // until there is one again
+    CHECK(sampler.generated() == before);
+    sampler.clear_mask();
+    CHECK(pick(sampler, logits) == std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+TEST_CASE("sampler: no token left is the mask's fault only where there is one") {
+    Sampler sampler(options(4));
+    sampler.set_mask(std::vector<uint32_t>{0});
+    CHECK_THROWS_AS(pick(sampler, {0.0f, 0.0f, 0.0f, 0.0f}), spatz::NothingAllowed);
+    sampler.clear_mask();
+    bool other = false;
+    try {
+        pick(sampler, {-kInf, kNan, -kInf, kNan});
+    } catch (const spatz::NothingAllowed&) {
+    } catch (const std::runtime_error&) {
+        other = true;
+    }
+    CHECK(other);
+}
+
+TEST_CASE("sampler: tokens that were not sampled count like those that were") {
+    SamplerOptions o = options(50, 1.0f);
+    o.seed = 5;
+    o.frequency_penalty = 0.5f;
+    o.repetition_penalty = 1.2f;
+    Random random(12);
+    Sampler sampled(o);
+    Sampler told(o);
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < 20; ++i) tokens.push_back(pick(sampled, random.normals(50)));
+    told.observe_output(tokens);
+    CHECK(told.generated() == 20);
+    for (int i = 0; i < 50; ++i) {
+        const std::vector<float> logits = random.normals(50);
+        CHECK(pick(told, logits) == pick(sampled, logits));
+    }
+    CHECK_THROWS_AS(told.observe_output(std::vector<int32_t>{50}), std::invalid_argument);
+    CHECK_THROWS_AS(told.observe_output(std::vector<int32_t>{-1}), std::invalid_argument);
 }
 
 TEST_CASE("sampler: log-probabilities come from the raw logits") {
