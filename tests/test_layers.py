@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import spatz
@@ -62,3 +64,18 @@ def test_the_commands_start_without_the_server_libraries() -> None:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
                 assert module.split(".")[0] not in heavy, f"{path.name} imports {module} at its top"
+
+
+def test_what_the_commands_import_imports_no_heavy_libraries_either() -> None:
+    code = "import spatz.cli, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"alembic", "fastapi", "httpx", "llguidance", "numpy", "orjson", "pydantic", "sqlalchemy", "starlette"}
+    assert not heavy & set(done.stdout.split())
+
+
+def test_a_model_is_run_without_the_server_libraries() -> None:
+    """What `spatz run` imports before its first token."""
+    code = "import spatz.server.local, spatz.commands.answer, sys; print(*{n.partition('.')[0] for n in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"alembic", "fastapi", "llguidance", "pydantic", "sqlalchemy", "starlette", "uvicorn"}
+    assert not heavy & set(done.stdout.split())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatz.engine.request import FinishReason, Request, SamplingParams, Usage
 from spatz.errors import RequestError
-from spatz.server.served import ServedModel
+
+if TYPE_CHECKING:
+    from spatz.server.served import ServedModel
 
 __all__ = ["Answer", "answer", "params_of"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,7 +13,9 @@ from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
 from spatz.engine.request import SamplingParams
 from spatz.errors import RequestError
-from spatz.server.served import Message, ServedModel
+
+if TYPE_CHECKING:
+    from spatz.server.served import Message, ServedModel
 
 __all__ = ["chat"]
 

@@ -6,14 +6,16 @@ local.py makes one of a loaded model and the engine of this process.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from spatz.engine.request import Constraint, Delta, Request, Usage
 from spatz.engine.stats import EngineStats
 from spatz.prompt.dialect import Dialect
-from spatz.prompt.grammar import Grammars
 from spatz.prompt.turn import Message, Turn
 from spatz.server.tool_decision import ToolJudge
+
+if TYPE_CHECKING:
+    from spatz.prompt.grammar import Grammars  # it imports what `spatz run` can do without
 
 __all__ = ["DeltaStream", "Message", "ServedModel"]
 
