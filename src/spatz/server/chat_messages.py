@@ -141,6 +141,8 @@ class AssistantMessage(Message):
     audio: refused("audio") = None  # type: ignore[valid-type]
     # What our own answers carry, so that an answer can be sent back as it came.
     annotations: Annotated[list[Any], Field(max_length=0)] | None = None
+    # litellm puts what it does not know of an answer there and sends it back: `{"refusal": null}` of ours.
+    provider_specific_fields: dict[Literal["refusal"], None] | None = None
 
     @model_validator(mode="after")
     def check(self) -> AssistantMessage:
