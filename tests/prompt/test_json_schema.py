@@ -83,6 +83,13 @@ def test_keywords_with_a_wrong_value_are_refused(schema: dict[str, Any]) -> None
         ({"type": "array", "uniqueItems": False}, {"type": "array"}),
         ({"type": "number", "format": "double"}, {"type": "number"}),
         ({"type": "integer"}, {"type": "integer", "maximum": LARGEST, "minimum": -LARGEST}),
+        ({"type": "number", "minimum": 0}, {"type": "number", "minimum": 0, "maximum": 10**15}),
+        (
+            {"type": "number", "exclusiveMaximum": 1e20},
+            {"type": "number", "exclusiveMaximum": 1e20, "minimum": -(10**15)},
+        ),
+        ({"type": "number", "minimum": 10**15}, {"type": "number", "minimum": 10**15}),
+        ({"type": "number", "multipleOf": 0.5, "minimum": 0}, {"type": "number", "multipleOf": 0.5, "minimum": 0}),
         ({"type": "integer", "minimum": 2**63}, {"type": "integer", "minimum": 2**63}),
         (
             {"type": ["integer", "null"], "exclusiveMaximum": -5},

@@ -66,9 +66,11 @@ UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "x-guidance": (),
 }
 MAX_OPTIONAL = 1_000  # properties of one object: the library's work grows with the square, 0.2 seconds for so many
-# Of integers without bounds. A small model that has begun with digits may not find an end, and few readers take more
-# than 64 bits. It is the largest such number that is a float64, too, which is what the library keeps bounds in.
+# Of integers without bounds, and of numbers on the side that has none. A small model that has begun with digits may not
+# find an end, and few readers take more than 64 bits. It is the largest below them that is a float64, too, which is what
+# the library keeps bounds in.
 LARGEST = 2**63 - 1024
+LARGEST_NUMBER = 10**15
 KEPT = ("type", "enum", "const", "required", *NUMBERS, *COUNTS)
 
 
@@ -147,7 +149,7 @@ class _Preparation:
                 result[key] = None
         self.old_bounds(result, place)
         self.check_counts(source, result, place)
-        self.bound_integers(result)
+        self.bound_digits(result)
         if isinstance(source.get("$id"), str) and place.above is not None and not source["$id"].startswith("#"):
             self.nested_ids.append(place)
         return result
@@ -196,19 +198,27 @@ class _Preparation:
         if len(optional) > MAX_OPTIONAL:
             _fail(f"more than {MAX_OPTIONAL} properties of an object that are not required.", place)
 
-    def bound_integers(self, result: dict[str, Any]) -> None:
+    def bound_digits(self, result: dict[str, Any]) -> None:
+        """Give integers, and numbers with a bound on one side, the bounds that are missing."""
         kind = result.get("type")
         kinds = kind if isinstance(kind, list) else [kind]
-        if "integer" not in kinds or "number" in kinds or "enum" in result or "const" in result:
+        low = result.keys() & {"minimum", "exclusiveMinimum"}
+        high = result.keys() & {"maximum", "exclusiveMaximum"}
+        if "enum" in result or "const" in result:
             return
-        if not result.keys() & {"maximum", "exclusiveMaximum"}:
-            lowest = max(result.get("minimum", 0), result.get("exclusiveMinimum", 0))
-            if lowest < LARGEST:
-                result["maximum"] = LARGEST
-        if not result.keys() & {"minimum", "exclusiveMinimum"}:
-            highest = min(result.get("maximum", 0), result.get("exclusiveMaximum", 0))
-            if highest > -LARGEST:
-                result["minimum"] = -LARGEST
+        if "number" in kinds:
+            # Without any bound it may be written with an exponent, which the library has no expression for beside one.
+            if "multipleOf" in result or bool(low) == bool(high):
+                return
+            most = LARGEST_NUMBER
+        elif "integer" in kinds:
+            most = LARGEST
+        else:
+            return
+        if not high and max((result[key] for key in low), default=0) < most:
+            result["maximum"] = most
+        if not low and min((result[key] for key in high), default=0) > -most:
+            result["minimum"] = -most
 
     def pattern(self, value: object, place: Place) -> str:
         if not isinstance(value, str):
