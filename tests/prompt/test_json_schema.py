@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from spatz.errors import RequestError
-from spatz.prompt.json_schema import LARGEST, prepare
+from spatz.prompt.json_keywords import LARGEST
+from spatz.prompt.json_schema import prepare
 
 
 def refusal(schema: Any) -> str:
