@@ -74,7 +74,7 @@ class Grammars:
         self._tokenizer = tokenizer
         self._eos_ids = sorted(eos_ids)
         self._words = -(-rows // 32)
-        self._compiled: OrderedDict[str, llguidance.LLMatcher] = OrderedDict()
+        self._compiled: OrderedDict[str, llguidance.LLMatcher | str] = OrderedDict()  # a text says why there is none
         self._thread: ThreadPoolExecutor | None = None
         self._trie: llguidance.LLTokenizer | None = None  # made with the first grammar: it takes 0.2 seconds
 
@@ -120,14 +120,9 @@ class Grammars:
             text = json.dumps({"grammars": [{"name": name, **_source(part)} for name, part in parts.items()]})
             if len(text) > _MAX_TOTAL_BYTES:
                 raise ValueError(f"it has {len(text)} characters, which is more than {_MAX_TOTAL_BYTES}")
-            matcher = self._compiled.get(text)
-            if matcher is None:
-                matcher = self._new_matcher(text)
-                self._compiled[text] = matcher
-                if len(self._compiled) > _KEPT:
-                    self._compiled.popitem(last=False)
-            else:
-                self._compiled.move_to_end(text)
+            matcher = self._remembered(text)
+            if isinstance(matcher, str):
+                raise ValueError(matcher)
         except RequestError as error:
             raise RequestError(error.message, param=param, code=error.code) from None
         except RecursionError:
@@ -136,6 +131,21 @@ class Grammars:
             raise _refusal(str(error), param) from None
         special = None if isinstance(parts["answer"], str) else self._special_mask()
         return lambda: GrammarConstraint(matcher.deep_copy(), self._tokenizer.vocab_size, self._eos_ids, special)
+
+    def _remembered(self, text: str) -> llguidance.LLMatcher | str:
+        """The matcher or the reason. What is refused may have cost most."""
+        known = self._compiled.get(text)
+        if known is None:
+            try:
+                known = self._new_matcher(text)
+            except ValueError as error:
+                known = str(error)
+            self._compiled[text] = known
+            if len(self._compiled) > _KEPT:
+                self._compiled.popitem(last=False)
+        else:
+            self._compiled.move_to_end(text)
+        return known
 
     def _new_matcher(self, text: str) -> llguidance.LLMatcher:
         """Raises ValueError with the reason."""
