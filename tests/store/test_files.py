@@ -66,6 +66,16 @@ async def test_the_limit_counts_what_is_being_written(stored: Files, tmp_path: P
         await stored.draft()
 
 
+async def test_files_have_a_number(stored: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatz.store.files.MOST_FILES", 2)
+    file = await put(stored)
+    await put(stored, owner="you")
+    with pytest.raises(StorageFull):
+        await stored.draft()
+    await stored.delete("me", file.id)
+    await put(stored)
+
+
 async def test_expired_files_are_gone_and_then_swept(stored: Files, tmp_path: Path) -> None:
     old, new = await put(stored, seconds=3600), await put(stored, seconds=3600)
     with stored._database.transaction() as connection:

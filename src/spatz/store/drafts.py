@@ -101,12 +101,12 @@ class Draft:
         """Raises RequestError when the storage or the disk is full."""
         self.size += len(data)
         if self._free is not None and self._directory.count(len(data)) > self._free:
-            raise StorageFull()
+            raise StorageFull
         self._hash.update(data)
         try:
             self._file.write(data)
         except OSError as error:
-            raise StorageFull() from error
+            raise StorageFull from error
 
     def place(self, file_id: str) -> None:
         """The whole file is on the disk under this id, or this raises."""
@@ -115,7 +115,7 @@ class Draft:
             os.fsync(self._file.fileno())
             self._file.close()
         except OSError as error:
-            raise StorageFull() from error
+            raise StorageFull from error
         self._path.rename(self._directory.path(file_id))
         self._uncount()
 

@@ -1,7 +1,7 @@
 """Stored files: a row of what is known about each, beside its bytes in the directory (drafts.py).
 
 The row comes last and goes first: a file that has a row has its bytes. Every method takes the owner, and finds nothing
-of another's. No HTTP here.
+of another's. Servers that share a database have to share the directory, too. No HTTP here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from spatz.store.drafts import Directory, Draft, StorageFull
 __all__ = ["File", "FileInUse", "Files", "files"]
 
 DAY = 86_400
+MOST_FILES = 100_000  # of all owners: small files take no space worth counting, but rows and names
 
 files = Table(
     "files",
@@ -69,10 +70,10 @@ class Files:
     # --- making ------------------------------------------------------------------------------------------------------
 
     async def draft(self) -> Draft:
-        """A new file, which may take what is left of the limit. Raises RequestError when nothing is."""
-        used = await self._database.read(used_bytes)
-        if used >= self.limit:
-            raise StorageFull()
+        """A new file, which may take what is left of the limit. Raises StorageFull when nothing is."""
+        used, count = await self._database.read(lambda connection: (used_bytes(connection), count_files(connection)))
+        if used >= self.limit or count >= MOST_FILES:
+            raise StorageFull
         return await asyncio.to_thread(self.directory.draft, self.limit - used)
 
     async def keep(self, draft: Draft, owner: str, filename: str, purpose: str, seconds: int | None = None) -> File:
@@ -82,7 +83,7 @@ class Files:
         def work(connection: Connection) -> File:
             file = self.insert(connection, file_id, draft, owner, filename, purpose, seconds)
             if used_bytes(connection) > self.limit:
-                raise StorageFull()
+                raise StorageFull
             return file
 
         try:
@@ -189,6 +190,10 @@ def used_bytes(connection: Connection) -> int:
     whole = connection.execute(select(func.sum(files.c.bytes))).scalar() or 0
     results = connection.execute(select(func.sum(batches.c.stored))).scalar() or 0
     return int(whole) + int(results)
+
+
+def count_files(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(files)).scalar_one()
 
 
 def _alive() -> ColumnElement[bool]:
