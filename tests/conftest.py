@@ -6,7 +6,8 @@ The model is found or fetched as `spatz pull` does it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,29 @@ def server_dir(model_path: Path, data_dir: Path, tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("served")
     (folder / "models").symlink_to(data_dir / "models", target_is_directory=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_copies(postgres: private_postgres.Postgres) -> Iterator[Callable[[str], str]]:
+    """make("migrated") or make("template1"): the URL of a new database that is a copy of it."""
+    from sqlalchemy import create_engine
+
+    from spatz.store.db import Database
+
+    engine = create_engine(postgres.url(), isolation_level="AUTOCOMMIT")
+    numbers = count()
+
+    def make(template: str) -> str:
+        name = f"test_{next(numbers)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return postgres.url(name)
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE migrated")
+    Database.open(postgres.url("migrated"), Path()).close()
+    yield make
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

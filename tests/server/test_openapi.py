@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,13 @@ async def test_responses_fit(client: httpx.AsyncClient, fields: dict[str, Any]) 
     check(await client.post("/v1/responses", json={"model": "gpt-4.1-nano", "input": "hi", **fields}))
 
 
-async def test_everything_that_is_stored_fits(model: FakeModel, settings: Settings) -> None:
-    """Each endpoint at least once with a 200."""
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_everything_that_is_stored_fits(
+    model: FakeModel, settings: Settings, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Each endpoint at least once with a 200, on both databases."""
+    if kind == "postgresql":
+        settings = replace(settings, database_url=request.getfixturevalue("postgres_copies")("migrated"))
     seen: set[tuple[str, str]] = set()
     async with batching.running(model, settings) as running:
         client = running.client

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
-from postgres import Postgres
 from spatz.store.db import Database
 
 
@@ -23,25 +20,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sqlite")
     Database.open("", folder).close()
     return folder / "spatz.db"
-
-
-@pytest.fixture(scope="session")
-def postgres_copies(postgres: Postgres) -> Iterator[Callable[[str], str]]:
-    """make("migrated") or make("template1"): the URL of a new database that is a copy of it."""
-    engine = create_engine(postgres.url(), isolation_level="AUTOCOMMIT")
-    numbers = count()
-
-    def make(template: str) -> str:
-        name = f"test_{next(numbers)}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return postgres.url(name)
-
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE migrated")
-    Database.open(postgres.url("migrated"), Path()).close()
-    yield make
-    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
