@@ -177,6 +177,13 @@ class Settings:
         group="storage",
         secret=True,  # it may hold a password
     )
+    max_database_mb: int = _option(
+        10_240,
+        "Size of the database from which on responses, chat completions and conversations are stored no more.",
+        group="storage",
+        least=1,
+        most=1 << 24,
+    )
     response_days: int = _option(
         30,
         "Days after which stored responses, chat completions and conversations are deleted.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import stat
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from spatz.errors import ConfigError, RequestError
+from spatz.store import db
 from spatz.store.db import Database, StorageError
 
 THREADS = 64
@@ -177,6 +179,24 @@ def test_a_url_that_leads_nowhere_is_told_without_its_password(url: str, words: 
         Database.open(url, tmp_path)
     assert words in str(told.value)
     assert "hunter2" not in str(told.value) and "\n" not in str(told.value)
+
+
+async def test_the_size_is_that_of_the_data(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "SIZE_SECONDS", -1.0)
+    before = await database.size()
+    await database.run(lambda connection: connection.execute(text("CREATE TABLE big (data TEXT)")))
+    # Of random digits: PostgreSQL packs what repeats itself.
+    rows = [{"data": random.Random(number).randbytes(50_000).hex()} for number in range(20)]
+    await database.run(lambda connection: connection.execute(text("INSERT INTO big VALUES (:data)"), rows))
+    assert before + 1_000_000 < await database.size() < before + 4_000_000
+    await database.run(lambda connection: connection.execute(text("DROP TABLE big")))
+    assert await database.size() < before + 100_000
+
+
+async def test_the_size_is_not_asked_for_each_time(database: Database) -> None:
+    before = await database.size()
+    await database.run(lambda connection: connection.execute(text("CREATE TABLE big (data TEXT)")))
+    assert await database.size() == before
 
 
 def test_a_storage_error_has_the_api_shape() -> None:

@@ -24,6 +24,7 @@ from spatz.server.responses_history import find_past
 from spatz.server.responses_items import PREFIXES, Item, new_id
 from spatz.server.responses_request import ResponseRequest
 from spatz.server.responses_stream import ResponseWriter
+from spatz.server.room import check_room
 from spatz.server.state import State
 from spatz.store import conversations, responses
 from spatz.store.responses import Stored, StoredItem
@@ -64,6 +65,8 @@ def naming_input() -> Iterator[None]:
 
 async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: str) -> Job:
     """Raises RequestError for everything that is known to be wrong before anything runs."""
+    if body.is_stored or body.conversation_id is not None:
+        await check_room(state)
     past = await find_past(state, meter.caller, body)
     if body.conversation_id is not None and len(past.items) + len(past.own) >= conversations.MAX_ITEMS:
         raise _full(body.conversation_id)

@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ metadata = MetaData()
 SQLITE_WAIT = 30  # seconds that a writer waits for those of other processes
 POOL_WAIT = 60  # seconds for a connection, when all are in use
 THREADS = 4
+SIZE_SECONDS = 10.0
 SHRINK_PAGES = 1000  # of 4 KB, in one transaction
 LARGEST_LOG = 64 << 20  # bytes that SQLite's write-ahead log keeps on the disk between checkpoints
 
@@ -84,6 +86,8 @@ class Database:
         self.path = Path(parsed.database or "") if kind == "sqlite" else None
         self._reads: dict[str, Any] = {"spatz_read": True} if kind == "sqlite" else {"postgresql_readonly": True}
         self._writer = threading.Lock()
+        self._size = 0
+        self._sized = -SIZE_SECONDS - 1
         if kind == "sqlite":
             event.listen(self.engine, "connect", _set_up_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -145,6 +149,13 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers or self._writers, whole)
 
+    async def size(self) -> int:
+        """Bytes that the data take, at most SIZE_SECONDS old. Room that a deletion has made is not counted."""
+        if time.monotonic() - self._sized > SIZE_SECONDS:
+            self._size = await self.read(_size)
+            self._sized = time.monotonic()
+        return self._size
+
     async def shrink(self) -> bool:
         """Gives the disk back a piece of what was deleted. Whether there may be more; PostgreSQL does it by itself."""
         if self.kind != "sqlite":
@@ -193,6 +204,16 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _size(connection: Connection) -> int:
+    if connection.dialect.name == "postgresql":
+        return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+    count, free, bytes_each = (
+        int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (count - free) * bytes_each
 
 
 def _shrink(connection: Connection) -> bool:

@@ -28,6 +28,7 @@ from spatz.server.generate import ClientGone, Totals, unless_gone
 from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
 from spatz.server.problems import parse_body, validate
+from spatz.server.room import check_room
 from spatz.server.sse import DONE, EventStream
 from spatz.server.state import State, sampling, state_of
 from spatz.server.stored_chat import keep
@@ -50,6 +51,8 @@ async def create_chat_completion(request: Request) -> Response:
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     work = await prepare(state.model, turn, params, request_id=request_id(request), source="messages", meter=meter)
     head = state.head("chatcmpl-")
+    if body.store:
+        await check_room(state)
 
     async def kept(answers: Sequence[Answer], totals: Totals) -> dict[str, Any]:
         """The whole answer, put away where the client asked for that. Whoever has read the answer's end finds it."""

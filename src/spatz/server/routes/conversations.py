@@ -22,6 +22,7 @@ from spatz.server.responses_history import missing_conversation, resolve, usable
 from spatz.server.responses_items import Body, InputItem, Item, new_id, page
 from spatz.server.responses_request import Includes
 from spatz.server.responses_run import append_items, expiry
+from spatz.server.room import check_room
 from spatz.server.state import state_of
 from spatz.store import conversations
 from spatz.store.conversations import Conversation
@@ -60,6 +61,7 @@ async def create_conversation(request: Request) -> Response:
     state, caller = state_of(request), caller_of(request)
     data = await request.body()
     body = validate(ConversationRequest, parse_body(data) if data else {})
+    await check_room(state)
     items = await resolve(state, caller, body.items or [])
     now = int(time.time())
     conversation = Conversation(new_id("conv_"), now, dumps(body.metadata or {}).decode())
@@ -106,6 +108,7 @@ async def create_conversation_items(conversation_id: str, request: Request) -> R
     query = parse_query(ItemQuery, request)
     body = validate(ConversationItems, parse_body(await request.body()))
     await _found(request, conversation_id)
+    await check_room(state)
     items = await resolve(state, caller, body.items)
     kept = await state.database.run(
         lambda connection: append_items(
