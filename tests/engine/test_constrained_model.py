@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pytest
 
 from engine.driving import Answer, Driver
 from engine.test_real_model import backend_of
+from spatz.engine.engine import Engine
 from spatz.engine.guide import MaskThread
 from spatz.engine.options import EngineOptions
-from spatz.engine.request import Constraint, FinishReason
+from spatz.engine.request import Constraint, FinishReason, Priority, Request, SamplingParams
 from spatz.engine.stepper import Stepper
 from spatz.prompt.grammar import Grammars
 from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat
@@ -162,3 +164,41 @@ def test_every_end_token_ends_it_where_the_grammar_may_end(
     answer = ask(driver, loaded, make, 1, logit_bias={end: 100.0})
     driver.finish()
     assert answer.reasons == [FinishReason.STOP] and re.fullmatch("[a-z]{3,}", answer.texts[0])
+
+
+async def test_many_constrained_streams_with_some_that_leave(loaded: LoadedModel, grammars: Grammars) -> None:
+    """Live and background, constrained and not, few pages, masks in the engine's own thread."""
+    makers = [None, *(await asyncio.gather(*(grammars.compile(wanted) for wanted, _ in FORMATS.values())))]
+    checks = [lambda text: None, *(check for _, check in FORMATS.values())]
+    prompt = loaded.tokenizer.encode("Tell me about a city on a river.\n")
+    engine = Engine(backend_of(loaded, pages=12, context=1024), EngineOptions(max_running=12))
+    engine.start()
+
+    async def read(number: int) -> tuple[str, FinishReason | None]:
+        text, left = "", 5 if number % 6 == 5 else 1000
+        params = SamplingParams(seed=number, max_tokens=120, n=1 + number % 2, frequency_penalty=0.3)
+        priority = Priority.BACKGROUND if number % 3 == 0 else Priority.LIVE
+        request = Request(prompt, params, constraint=makers[number % 5], priority=priority)
+        async for delta in engine.generate(request):
+            left -= 1
+            if delta.index == 0:
+                text += delta.text
+                if delta.finish_reason is not None:
+                    reason = delta.finish_reason
+            if left == 0:
+                return text, None
+        return text, reason
+
+    try:
+        answers = await asyncio.gather(*(read(number) for number in range(30)))
+        again = await asyncio.gather(*(read(number) for number in (1, 2, 3, 9)))
+        assert [answers[number] for number in (1, 2, 3, 9)] == again
+        for number, (text, reason) in enumerate(answers):
+            if reason is FinishReason.STOP:
+                checks[number % 5](text)
+        assert sum(reason is FinishReason.STOP for _, reason in answers) > 8
+        assert await engine.drain(300.0)
+        engine.check()
+        assert engine.stats().pages_used == 0 and engine.stats().failures == 0
+    finally:
+        await asyncio.to_thread(engine.stop)
