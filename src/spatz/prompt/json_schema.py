@@ -70,7 +70,7 @@ class _Preparation:
                 todo.extend(reversed(list(self.children(source, result, place, pointer))))
         root: dict[str, Any] = holder["root"]
         self.join(root)
-        if not is_finite(root):
+        if self.references and not is_finite(root):
             fail("a part is only satisfied by a value without end, through its references.", Place())
         return root
 
