@@ -36,5 +36,10 @@ def _check(value: dict[str, str]) -> dict[str, str]:
 Metadata = Annotated[
     dict[str, Annotated[str, Field(max_length=LONGEST_VALUE)]],
     AfterValidator(_check),
-    Field(json_schema_extra={"maxProperties": PAIRS}),
+    Field(
+        json_schema_extra={
+            "maxProperties": PAIRS,
+            "propertyNames": {"minLength": 1, "maxLength": LONGEST_KEY},
+        }
+    ),
 ]

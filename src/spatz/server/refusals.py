@@ -35,7 +35,7 @@ REFUSALS = (
     Refusal(
         "/v1/models/",
         "Only fine-tuned models can be deleted, and this server has none.",
-        403,
+        405,
         "model_not_available",
         "model",
         frozenset({"DELETE"}),
