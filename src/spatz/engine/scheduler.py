@@ -39,6 +39,7 @@ from spatz.engine.options import EngineOptions
 from spatz.engine.output import ChoiceOutput
 from spatz.engine.request import Priority
 from spatz.engine.sequence import Group, Sequence
+from spatz.engine.sharing import Order, Turns, share_chunk
 
 __all__ = ["MAX_FORCED", "Scheduler"]
 
@@ -47,7 +48,7 @@ MAX_FORCED = 16  # known tokens that an answer may run in a step without being t
 _SEED_MASK = (1 << 63) - 1
 
 
-def _order(sequence: Sequence) -> tuple[int, int, int]:
+def _order(sequence: Sequence) -> Order:
     return sequence.order
 
 
@@ -68,7 +69,7 @@ class Scheduler:
         self._tickets = 0
         # Sequences of one request, and of all background ones.
         self._most_of_one = max(1, options.max_running - max(1, options.max_running // 4))
-        self._turn = 0  # of the background sequences that run beside live ones
+        self._turns = Turns(options.background_running)
 
     def add(self, group: Group) -> None:
         self._tickets += 1
@@ -306,23 +307,14 @@ class Scheduler:
     def _decodes(self) -> list[Chunk]:
         chunks: list[Chunk] = []
         position = 0
-        resting = self._resting()
+        background = [s for s in self.running if not s.group.live and self._decodes_now(s)]
+        resting = self._turns.resting(self.running, background)
         while position < len(self.running):  # grows no longer, but preemption may shorten it from the end
             sequence = self.running[position]
             if self._decodes_now(sequence) and sequence not in resting and self._grow(sequence):
                 chunks.append(Chunk(sequence, sequence.remaining, 0, True))
             position += 1
         return chunks
-
-    def _resting(self) -> set[Sequence]:
-        """The background answers that do not get a token in this step, because live ones run."""
-        background = [s for s in self.running if not s.group.live and self._decodes_now(s)]
-        most = self._options.background_running
-        if len(background) <= most or not self.running[0].group.live:
-            return set()
-        self._turn = (self._turn + most) % len(background)
-        turned = background[self._turn :] + background[: self._turn]
-        return set(turned[most:])
 
     def _decodes_now(self, sequence: Sequence) -> bool:
         """Whether all that is known of it but not computed is the last token, with those that a grammar forced."""
@@ -348,42 +340,17 @@ class Scheduler:
         busy = any(chunk.sequence.group.live for chunk in chunks) or (bool(chunks) and not prompts[0].group.live)
         budget = self._options.busy_chunk_tokens if busy else self._options.chunk_tokens
         budget = max(1, budget - sum(chunk.size - 1 for chunk in chunks))
-        grants = self._grants(prompts, budget)
+        shares = share_chunk(prompts, budget, self._options.scored_chunk_tokens)
         in_flight: set[bytes] = set()
         while prompts:
             sequence = prompts.pop(0)
-            count = min(grants[sequence.order], sequence.remaining)
+            count = min(shares[sequence.order], sequence.remaining)
             if count == 0 or self._awaited(sequence, in_flight):
                 continue
             end = self._extend(sequence, sequence.computed + count, prompts, chunks)
             if end > sequence.computed:
                 self._claim(sequence, end, in_flight)
                 chunks.append(self._chunk(sequence, end))
-
-    def _grants(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int, int], int]:
-        """How many tokens each prompt may run in this step."""
-        live = [sequence for sequence in prompts if sequence.group.live]
-        grants = self._shares(live, budget) if live else {}
-        if len(live) < len(prompts):
-            grants |= self._shares(prompts[len(live) :], budget - sum(grants.values()))
-        return grants
-
-    def _shares(self, prompts: list[Sequence], budget: int) -> dict[tuple[int, int, int], int]:
-        """Of prompts of one priority."""
-        oldest = prompts[0]
-        own = min(self._want(oldest), budget if len(prompts) == 1 else -(-budget // 2))
-        left = budget - own
-        grants = {}
-        for sequence in sorted(prompts[1:], key=lambda s: (s.remaining, s.order)):
-            grants[sequence.order] = min(self._want(sequence), left)
-            left -= grants[sequence.order]
-        grants[oldest.order] = min(self._want(oldest), own + left)
-        return grants
-
-    def _want(self, sequence: Sequence) -> int:
-        if sequence.group.scored < len(sequence.group.prompt) - 1:
-            return min(sequence.remaining, self._options.scored_chunk_tokens)
-        return sequence.remaining
 
     def _awaited(self, sequence: Sequence, in_flight: set[bytes]) -> bool:
         """Whether the page that comes next is being run in this step by another: then it can be adopted in the next."""
