@@ -7,7 +7,7 @@ import logging
 import random
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,6 +140,31 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path, caplog: pytest.LogCapt
     assert "full" in caplog.text and "secret" not in caplog.text
     with database.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM chat_completions")).scalar() == 0
+    database.close()
+
+
+def test_a_statement_that_hangs_is_ended(
+    postgres_copies: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(db.POSTGRESQL_SETTINGS, "lock_timeout", "20ms")
+    url = postgres_copies("migrated")
+    first, second = Database.open(url, tmp_path), Database.open(url, tmp_path)
+    with first.transaction() as connection:
+        connection.execute(text("LOCK TABLE chat_completions"))
+        with pytest.raises(StorageError), second.transaction() as other:
+            other.execute(text("SELECT count(*) FROM chat_completions"))
+    with second.transaction() as other:  # and the connection serves again
+        assert other.execute(text("SELECT count(*) FROM chat_completions")).scalar() == 0
+    first.close()
+    second.close()
+
+
+def test_a_connection_that_was_cut_is_made_anew(postgres_copies: Callable[[str], str], tmp_path: Path) -> None:
+    database = Database.open(postgres_copies("migrated"), tmp_path)
+    with pytest.raises(StorageError), database.transaction() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with database.transaction() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
     database.close()
 
 

@@ -41,6 +41,8 @@ POOL_WAIT = 60  # seconds for a connection, when all are in use
 THREADS = 4
 SIZE_SECONDS = 10.0
 SHRINK_PAGES = 1000  # of 4 KB, in one transaction
+# A statement that takes longer has met a lock or a server that hangs: the thread is needed for others.
+POSTGRESQL_SETTINGS = {"statement_timeout": "60s", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "120s"}
 LARGEST_LOG = 64 << 20  # bytes that SQLite's write-ahead log keeps on the disk between checkpoints
 
 logger = logging.getLogger("spatz.store")
@@ -91,6 +93,8 @@ class Database:
         if kind == "sqlite":
             event.listen(self.engine, "connect", _set_up_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "connect", _set_up_postgresql)
         # One thread that writes to SQLite: it is the queue.
         self._writers = ThreadPoolExecutor(1 if kind == "sqlite" else THREADS, thread_name_prefix="spatz-store")
         self._readers = ThreadPoolExecutor(THREADS, thread_name_prefix="spatz-read") if kind == "sqlite" else None
@@ -223,6 +227,13 @@ def _shrink(connection: Connection) -> bool:
     raw.execute(f"PRAGMA incremental_vacuum({SHRINK_PAGES})").fetchall()
     left = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
     return bool(0 < left < free)  # a file of another make has no vacuum, and stays as it is
+
+
+def _set_up_postgresql(connection: Any, record: object) -> None:
+    # Not as an option of the connection, which poolers in between do not know.
+    for name, value in POSTGRESQL_SETTINGS.items():
+        connection.execute(f"SET {name} = '{value}'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

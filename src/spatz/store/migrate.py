@@ -74,6 +74,8 @@ def _upgrade(database: Database) -> None:
     try:
         with connection.begin():
             if database.kind == "postgresql":  # SQLite's transaction has the file's lock already
+                connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes its time
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
