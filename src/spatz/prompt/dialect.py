@@ -70,6 +70,7 @@ PLAIN = Dialect(
     between="\n",
     trained=False,
     trigger='{"name": "',
+    most_calls=4,  # it does not know when to stop
 )
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from spatz.errors import RequestError
 from spatz.prompt.dialect import INPUT, INPUT_END, Dialect
 from spatz.prompt.grammar import ConstraintMaker, Grammars
-from spatz.prompt.tool_schema import LONGEST_TEXT, arguments_schema
+from spatz.prompt.tool_schema import arguments_schema
 from spatz.prompt.turn import JsonFormat, OutputFormat, Tool
 
 __all__ = ["CallsGrammar", "argument_format", "calls_grammar", "compiled"]
 
 ANY = "(?s:.*)"
+LONGEST_INPUT = 400  # characters of free text, for a model that may not find its end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ def calls_grammar(
         rules.append(f"start: {prefix}call{more}")
     elif text_format is not None:
         parts["format"] = text_format
+        if not dialect.anywhere:
+            # Both begin like JSON, and a grammar has to know at once which it is.
+            if not prefix:
+                raise RequestError("This model cannot choose between tools and a format of its answer.", param="tools")
+            prefix = f"{dialect.prefix} "
         rules.append(f"start: @format | {prefix}call{more}")
     elif dialect.anywhere:
         # The trigger may follow any text. From it on, a call has to be written.
@@ -94,8 +100,7 @@ def _call(dialect: Dialect, tool: Tool, place: int, *, begun: bool = False) -> s
 def _content(dialect: Dialect, tool: Tool, place: int) -> str:
     if argument_format(tool, dialect) is not None:
         return f": @t{place}"
-    # A model that was not trained on tools may not find the end of a free text by itself.
-    text = ANY if dialect.trained else f"(?s:.{{0,{LONGEST_TEXT}}})"
+    text = ANY if dialect.trained else f"(?s:.{{0,{LONGEST_INPUT}}})"
     return f"[lazy]: /{text}/ {_literal(INPUT_END)}"
 
 

@@ -1,8 +1,8 @@
 """Tools, calls and results as messages of the model's chat template.
 
 A template that takes tools gets them in the form of Hugging Face's templates. For every other one they are described in
-the system message, calls are what the model would have written, and results are told by the user. Nothing is rendered
-here (chat_template.py), and control tokens in what tools say are taken care of in build.py.
+the system message, and calls and results are told by the user. Nothing is rendered here (chat_template.py), and control
+tokens in what tools say are taken care of in build.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def messages_for(messages: Sequence[Message], tools: Sequence[Tool], dialect: Di
     """As the template takes them. tools: those that the model is told of."""
     if dialect.trained:
         return [rendered for message in messages for rendered in _trained(message, dialect)]
-    plain = _plain(messages, dialect)
+    plain = _plain(messages)
     return _with_tools(plain, described(tools, dialect)) if tools else plain
 
 
@@ -52,8 +52,11 @@ def described(tools: Sequence[Tool], dialect: Dialect) -> str:
             shown = {key: value for key, value in tool.parameters.items() if key != "$schema"}
             line += f"\n  Arguments: {json.dumps(shown, ensure_ascii=False)}"
         lines.append(line)
-    form = dialect.call("NAME", "ARGUMENTS")
-    end = f"To call a tool, answer with {form} and nothing else."
+    # How a call is written is said once for each kind of tool.
+    custom = any(tool.kind == "custom" for tool in tools)
+    forms = [dialect.call("NAME", "ARGUMENTS")] if any(tool.kind == "function" for tool in tools) else []
+    forms += [dialect.call("NAME", "INPUT", custom=True)] if custom else []
+    end = f"To call a tool, answer with {' or '.join(forms)} and nothing else."
     return "\n".join(["You can call these tools:", *lines, end])
 
 
@@ -86,32 +89,39 @@ def _object(arguments: str) -> Any:
     return value if isinstance(value, Mapping) else arguments
 
 
-def _plain(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
-    names = {call.id: call.name for message in messages for call in message.get("tool_calls") or []}
+def _plain(messages: Sequence[Message]) -> list[Message]:
+    """A small model copies a call that it has seen itself write instead of reading its result, so a call is told
+    together with its result, by the user.
+    """
+    calls = {call.id: call for message in messages for call in message.get("tool_calls") or []}
     result: list[Message] = []
+    told = False  # the last message tells results
     for message in messages:
         if message["role"] == "tool":
-            name = names.get(message.get("tool_call_id", ""), "the tool")
-            part = {"type": "text", "text": f"Result of {name}: {_text(message['content'])}", "kind": "document"}
-            _say(result, part, joins=True)
-        elif calls := message.get("tool_calls"):
-            written = [dialect.call(call.name, call.arguments, call.kind == "custom") for call in calls]
-            said = [text] if (text := _text(message.get("content"))) else []
-            result.append({"role": "assistant", "content": dialect.between.join([*said, *written])})
-        elif message["role"] == "user" and result and isinstance(result[-1]["content"], list):
-            for part in _parts(message["content"]):
-                _say(result, part, joins=True)
+            call = calls.get(message.get("tool_call_id", ""))
+            what = f"{call.name}({call.arguments})" if call is not None else "the tool"
+            part = {"type": "text", "text": f"Result of {what}: {_text(message['content'])}", "kind": "document"}
+            _append(result, [part])
+            told = True
+        elif message.get("tool_calls"):
+            if said := _text(message.get("content")):
+                result.append({"role": "assistant", "content": said})
+        elif message["role"] == "user" and told:
+            _append(result, _parts(message["content"]))
+            told = False
         else:
             result.append(message)
+            told = False
     return result
 
 
-def _say(result: list[Message], part: dict[str, Any], *, joins: bool) -> None:
-    """Results of several calls, and what the user says next, are one message: some templates want turns in turn."""
-    if joins and result and result[-1]["role"] == "user" and isinstance(result[-1]["content"], list):
-        result[-1]["content"].append(part)
+def _append(result: list[Message], parts: list[dict[str, Any]]) -> None:
+    """To what the user said last, if nothing was said since: some templates want the two to take turns."""
+    if result and result[-1]["role"] == "user":
+        last = result.pop()
+        result.append({**last, "content": [*_parts(last["content"]), *parts]})
     else:
-        result.append({"role": "user", "content": [part]})
+        result.append({"role": "user", "content": parts})
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:

@@ -25,8 +25,13 @@ class CallReader:
         self._parser = CallParser(dialect, kinds) if kinds else None
         self._named = named
         self._text = may_answer_text(turn)
-        self._calls = 0
-        self._open: tuple[str, str, Kind] | None = None  # id, name, kind
+        # A model that was not trained on tools repeats itself. Whether a call is new is known when it is whole, so all
+        # but the first are held back until then.
+        self._distinct = not dialect.trained
+        self._held = False
+        self._made: set[tuple[str, str]] = set()
+        self._calls = 0  # that are done
+        self._open: tuple[str, str, Kind] = ("", "", "function")  # id, name, kind
         self._arguments: list[str] = []
         self._logprobs: list[TokenLogprob] = []  # of text that is held back
         self._cut = False
@@ -54,22 +59,39 @@ class CallReader:
 
     def _events(self, pieces: Iterable[Piece]) -> Iterator[Event]:
         for piece in pieces:
-            position = self._calls - 1
             if isinstance(piece, PlainText):
                 if not self._text:
                     continue  # the first letters of a call that was cut off
                 yield TextDelta(self._index, piece.text, tuple(self._logprobs))
                 self._logprobs.clear()
             elif isinstance(piece, CallBegin):
-                self._calls += 1
-                self._open = (f"call_{secrets.token_hex(12)}", piece.name, piece.kind)
-                self._arguments = []
-                yield CallStarted(self._index, self._calls - 1, *self._open)
+                self._begin(piece)
+                if not self._held:
+                    yield self._started()
             elif isinstance(piece, CallText):
                 self._arguments.append(piece.text)
-                yield CallArguments(self._index, position, piece.text)
-            elif self._open is not None:
-                call_id, name, kind = self._open
-                yield CallDone(self._index, position, ToolCall(call_id, name, "".join(self._arguments), kind))
-                self._open = None
-                self._logprobs.clear()
+                if not self._held:
+                    yield CallArguments(self._index, self._calls, piece.text)
+            else:
+                yield from self._end()
+
+    def _begin(self, piece: CallBegin) -> None:
+        self._open = (f"call_{secrets.token_hex(12)}", piece.name, piece.kind)
+        self._arguments = []
+        self._held = self._distinct and self._calls > 0
+
+    def _started(self) -> CallStarted:
+        return CallStarted(self._index, self._calls, *self._open)
+
+    def _end(self) -> Iterator[Event]:
+        call_id, name, kind = self._open
+        arguments = "".join(self._arguments)
+        self._logprobs.clear()
+        if self._distinct and (name, arguments) in self._made:
+            return
+        self._made.add((name, arguments))
+        if self._held:
+            yield self._started()
+            yield CallArguments(self._index, self._calls, arguments)
+        yield CallDone(self._index, self._calls, ToolCall(call_id, name, arguments, kind))
+        self._calls += 1

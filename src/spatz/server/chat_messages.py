@@ -98,10 +98,12 @@ class UserMessage(Message):
 class CalledFunction(Strict):
     name: Name
     arguments: str
+    parsed_arguments: Any = None  # the client library's own, made of the arguments, when an answer is sent back
 
 
 class FunctionCall(Strict):
     id: CallId
+    index: int | None = None  # the client library's own, of an answer that was streamed
     type: Literal["function"]
     function: CalledFunction
 
@@ -116,6 +118,7 @@ class CalledCustom(Strict):
 
 class CustomCall(Strict):
     id: CallId
+    index: int | None = None
     type: Literal["custom"]
     custom: CalledCustom
 
@@ -139,7 +142,8 @@ class AssistantMessage(Message):
     tool_calls: Annotated[list[AnyCall], Field(min_length=1, max_length=MAX_CALLS)] | None = None
     function_call: refused("function_call") = None  # type: ignore[valid-type]
     audio: refused("audio") = None  # type: ignore[valid-type]
-    # What our own answers carry, so that an answer can be sent back as it came.
+    # What our own answers carry, and what the client library adds, so that an answer can be sent back as it came.
+    parsed: Any = None
     annotations: Annotated[list[Any], Field(max_length=0)] | None = None
     # litellm puts what it does not know of an answer there and sends it back: `{"refusal": null}` of ours.
     provider_specific_fields: dict[Literal["refusal"], None] | None = None

@@ -28,6 +28,10 @@ from spatz.prompt.turn import Tool, ToolChoice, Turn
 
 __all__ = ["THRESHOLD", "Judgement", "Scorer", "ToolJudge"]
 
+# Chosen on 100 labelled questions over 10 sets of tools; measured on 100 others over 10 other sets (the embedded model,
+# `python -m spatz.evals.tool_choice`): precision 0.92, recall 0.92, the right tool in 39 of 46 calls. On the questions
+# that it was chosen on: 0.96, 0.94, 43 of 47. There the first probability alone had an accuracy of 0.90, the second of
+# 0.80, both together 0.95.
 THRESHOLD = -1.6
 FIT_WEIGHT = 8.0
 EMPTY_QUESTION = "N/A"
