@@ -19,7 +19,7 @@ from spatz.errors import ConfigError
 
 WAIT = 300
 ASKED = "The capital of France is Paris. So what is the capital of France?"  # what a small model cannot get wrong
-COMMANDS = ("serve", "run", "chat", "pull", "models", "keys", "usage", "bench", "cost")
+COMMANDS = ("serve", "run", "chat", "batch", "pull", "models", "keys", "usage", "bench", "cost")
 
 
 @pytest.fixture(autouse=True)

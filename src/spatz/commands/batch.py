@@ -44,8 +44,8 @@ def batch(
 ) -> None:
     """Run a file of requests and write their answers to another.
 
-    Lines that were answered with an error go to a file of errors beside it. After an interruption, run it again: it
-    goes on from there.
+    Lines that were answered with an error go to a file of errors beside it.
+    After an interruption, the same command goes on from there.
     """
     set_up_logging("warning", context.obj.on)
     from spatz.commands.batch_job import Job

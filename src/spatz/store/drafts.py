@@ -53,6 +53,14 @@ class Directory:
         """A new file that may take `free` bytes together with the other drafts of this process; None is no limit."""
         return Draft(self, self._path / f"{self.instance.name}.{secrets.token_hex(8)}.part", free)
 
+    def flush(self) -> None:
+        """Names that were given are on the disk, too."""
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def remove(self, *file_ids: str) -> None:
         for file_id in file_ids:
             self.path(file_id).unlink(missing_ok=True)
@@ -114,9 +122,10 @@ class Draft:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
+            self._path.rename(self._directory.path(file_id))
+            self._directory.flush()
         except OSError as error:
             raise StorageFull from error
-        self._path.rename(self._directory.path(file_id))
         self._uncount()
 
     def discard(self) -> None:
