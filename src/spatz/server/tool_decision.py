@@ -26,7 +26,7 @@ from spatz.prompt.dialect import Dialect
 from spatz.prompt.tools import callable_tools, chosen
 from spatz.prompt.turn import Tool, ToolChoice, Turn
 
-__all__ = ["THRESHOLD", "Judgement", "Scorer", "ToolJudge"]
+__all__ = ["AT_ONCE", "THRESHOLD", "Judgement", "Scorer", "ToolJudge"]
 
 # Chosen on 100 labelled questions over 10 sets of tools; measured on 100 others over 10 other sets (the embedded model,
 # `python -m spatz.evals.tool_choice`): precision 0.92, recall 0.92, the right tool in 39 of 46 calls. On the questions
