@@ -12,8 +12,10 @@ from typing import Any
 from spatz.errors import RequestError
 from spatz.server.generate import Totals
 from spatz.server.json_response import dumps
-from spatz.server.responses_items import Item, new_id
-from spatz.server.responses_request import LOGPROBS, ResponseRequest, TextConfig
+from spatz.server.responses_items import Item
+from spatz.server.responses_kept import new_id
+from spatz.server.responses_request import LOGPROBS, ResponseRequest
+from spatz.server.responses_text import TextConfig
 from spatz.server.responses_tools import choice_body, tool_body
 
 __all__ = ["Response", "dump", "end", "failure", "new_response", "usage_body", "without_logprobs"]

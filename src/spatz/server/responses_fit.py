@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from spatz.errors import ContextLengthError
 from spatz.prompt.turn import Turn
 from spatz.server.generate import LONG_TEXT
-from spatz.server.responses_items import Item, is_instruction
+from spatz.server.responses_items import Item
+from spatz.server.responses_kept import is_instruction
 from spatz.server.responses_request import InputTokensRequest, ResponseRequest
 from spatz.server.served import ServedModel
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from spatz.errors import RequestError
 from spatz.server.caller import Caller
-from spatz.server.responses_items import InputItem, Item, ItemReference, check_calls, stored, user_message
+from spatz.server.responses_items import InputItem, Item, ItemReference
+from spatz.server.responses_kept import check_calls, stored, user_message
 from spatz.server.responses_request import InputTokensRequest, ResponseRequest
 from spatz.server.state import State
 from spatz.store import conversations, responses

@@ -1,7 +1,7 @@
 """The body of POST /v1/responses: what is honoured, and what is refused in the reference's words.
 
-Items are in responses_items.py, tools in responses_tools.py. It becomes a turn when the items of the past, which are
-stored, have been put before its own (responses_history.py).
+Items are in responses_items.py, tools in responses_tools.py, formats in responses_text.py. It becomes a turn when the
+items of the past, which are stored, have been put before its own (responses_history.py).
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from spatz.errors import RequestError
-from spatz.prompt.strict_schema import check_strict
-from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat, Turn
+from spatz.prompt.turn import JsonFormat, Turn
 from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, Strict, problem, refused
 from spatz.server.metadata import Metadata
-from spatz.server.responses_items import Body, InputItem, Item, turn_messages
-from spatz.server.responses_tools import MAX_TOOLS, NAME, AnyTool, Choice, choice_of, turn_tool
+from spatz.server.responses_items import Body, InputItem, Item
+from spatz.server.responses_kept import turn_messages
+from spatz.server.responses_text import TextConfig
+from spatz.server.responses_tools import MAX_TOOLS, AnyTool, Choice, choice_of, turn_tool
 
 __all__ = ["LOGPROBS", "Includes", "InputTokensRequest", "ResponseRequest"]
 
@@ -47,101 +48,6 @@ def _includes(values: list[str]) -> list[str]:
 
 
 Includes = Annotated[list[str], Field(max_length=20), AfterValidator(_includes)]
-
-
-class TextFormat(Strict):
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Strict):
-    type: Literal["json_object"]
-
-
-class JsonSchemaFormat(Strict):
-    type: Literal["json_schema"]
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
-    strict: bool | None = None
-    description: Annotated[str, Field(max_length=16_384)] | None = None
-
-
-class GrammarTextFormat(Strict):
-    """An extension: the answer is a text of this grammar."""
-
-    type: Literal["grammar"]
-    syntax: Literal["lark", "regex"]
-    definition: Annotated[str, Field(min_length=1, max_length=1 << 20)]
-
-
-FORMATS = ("text", "json_object", "json_schema", "grammar")
-
-
-def _format(value: Any) -> Any:
-    kind = value.get("type") if isinstance(value, dict) else "text"
-    if kind is not None and kind not in FORMATS:
-        shown = f"'{kind[:50]}'" if isinstance(kind, str) else "not a string"
-        names = ", ".join(f"'{name}'" for name in FORMATS)
-        raise problem("invalid_value", f"Invalid value: {shown}. Supported values are: {names}.", ".type")
-    return value
-
-
-def _format_branch(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, dict) else None
-    return f"~{kind}" if kind in FORMATS else "~text"
-
-
-AnyFormat = Annotated[
-    Annotated[
-        Annotated[TextFormat, Tag("~text")]
-        | Annotated[JsonObjectFormat, Tag("~json_object")]
-        | Annotated[JsonSchemaFormat, Tag("~json_schema")]
-        | Annotated[GrammarTextFormat, Tag("~grammar")],
-        Discriminator(_format_branch),
-    ],
-    BeforeValidator(_format),
-]
-
-
-def _verbosity(value: Any) -> Any:
-    if value in ("low", "high"):
-        raise problem(
-            "unsupported_value",
-            f"Unsupported value: '{value}' is not supported with this model. Supported values are: 'medium'.",
-        )
-    return value
-
-
-class TextConfig(Strict):
-    format: AnyFormat | None = None
-    verbosity: Annotated[Literal["medium"], BeforeValidator(_verbosity)] | None = None
-
-    def output_format(self) -> OutputFormat | None:
-        """Raises RequestError for a strict schema that is not one of strict mode."""
-        wanted = self.format
-        if isinstance(wanted, JsonObjectFormat):
-            return JsonFormat()
-        if isinstance(wanted, JsonSchemaFormat):
-            if wanted.strict:
-                check_strict(wanted.schema_, wanted.name, "text.format.schema", "invalid_json_schema")
-            return JsonFormat(wanted.schema_, wanted.name, bool(wanted.strict))
-        if isinstance(wanted, GrammarTextFormat):
-            return GrammarFormat(wanted.syntax, wanted.definition)
-        return None
-
-    def body(self) -> dict[str, Any]:
-        """As the response repeats it."""
-        wanted = self.format
-        if isinstance(wanted, JsonSchemaFormat):
-            format: dict[str, Any] = {
-                "type": "json_schema",
-                "description": wanted.description,
-                "name": wanted.name,
-                "schema": wanted.schema_,
-                "strict": bool(wanted.strict),
-            }
-        else:
-            format = {"type": "text"} if wanted is None else wanted.model_dump()
-        return {"format": format, "verbosity": self.verbosity or "medium"}
 
 
 def _reasoning(value: Any) -> Any:

@@ -21,7 +21,8 @@ from spatz.server.meter import Meter
 from spatz.server.responses_answer import Response, dump, new_response
 from spatz.server.responses_fit import fit, too_long
 from spatz.server.responses_history import find_past
-from spatz.server.responses_items import PREFIXES, Item, new_id
+from spatz.server.responses_items import Item
+from spatz.server.responses_kept import PREFIXES, new_id
 from spatz.server.responses_request import ResponseRequest
 from spatz.server.responses_stream import ResponseWriter
 from spatz.server.room import check_room

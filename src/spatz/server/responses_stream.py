@@ -18,7 +18,8 @@ from spatz.server.answer import CallArguments, CallDone, CallStarted, Event, Fin
 from spatz.server.chat_answer import OBFUSCATION_STEP, logprob_entries
 from spatz.server.generate import Totals
 from spatz.server.responses_answer import Response, dump, end, failure
-from spatz.server.responses_items import Item, new_id
+from spatz.server.responses_items import Item
+from spatz.server.responses_kept import new_id
 from spatz.server.sse import quote
 
 __all__ = ["ResponseWriter", "error_event", "split_events"]

@@ -19,7 +19,8 @@ from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
 from spatz.server.responses_answer import without_logprobs
 from spatz.server.responses_history import missing_conversation, resolve, usable_id
-from spatz.server.responses_items import Body, InputItem, Item, new_id, page
+from spatz.server.responses_items import Body, InputItem, Item
+from spatz.server.responses_kept import new_id, page
 from spatz.server.responses_request import Includes
 from spatz.server.responses_run import append_items, expiry
 from spatz.server.room import check_room

@@ -24,7 +24,7 @@ from spatz.server.responses_answer import without_logprobs
 from spatz.server.responses_background import Background, stored_events
 from spatz.server.responses_fit import fit, prompt_tokens
 from spatz.server.responses_history import find_past, missing_response, usable_id
-from spatz.server.responses_items import page
+from spatz.server.responses_kept import page
 from spatz.server.responses_request import Includes, InputTokensRequest, ResponseRequest
 from spatz.server.responses_run import Job, begin, keep, naming_input, run
 from spatz.server.responses_stream import error_event
