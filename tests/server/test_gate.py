@@ -74,6 +74,12 @@ async def test_wrong_methods(client: httpx.AsyncClient, method: str, path: str) 
     assert response.headers["allow"]
 
 
+async def test_all_methods_of_a_path_are_named(client: httpx.AsyncClient) -> None:
+    """Also where several routes share the path."""
+    assert (await client.put("/v1/files")).headers["allow"] == "GET, POST"
+    assert (await client.put("/v1/chat/completions/x")).headers["allow"] == "DELETE, GET, POST"
+
+
 async def test_models(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/v1/models")).json()
     assert [entry["id"] for entry in listed["data"]] == ["fake-model", "gpt-4.1-nano"]

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ExceptionHandler
 
 from spatz import __version__
@@ -126,7 +127,18 @@ async def _http_error(request: Request, error: Exception) -> Response:
         known = RequestError(str(error.detail), status=error.status_code)
     response = error_response(known)
     response.headers.update(error.headers or {})
+    if response.status_code == 405:
+        response.headers["allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """Those that the path has in any route: Starlette names the ones of a single route."""
+    return [
+        method
+        for method in ("DELETE", "GET", "POST")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
