@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -259,3 +260,26 @@ async def test_what_a_killed_server_left_behind_is_failed(model: FakeModel, sett
             assert (await second.post(f"{PATH}/resp_elsewhere/cancel")).json()["status"] == "cancelled"
             assert (await client.get(f"{PATH}/resp_elsewhere")).json()["status"] == "cancelled"
             assert (await second.get(f"{PATH}/{done['id']}")).json() == done
+
+
+@pytest.mark.parametrize(
+    ("kind", "lives", "age", "left"),
+    [
+        ("sqlite", True, 0, False),
+        ("sqlite", False, 0, True),
+        ("sqlite", None, 0, True),
+        ("postgresql", True, 90_000, False),
+        ("postgresql", False, 0, True),
+        ("postgresql", None, 0, False),  # another machine may run it
+        ("postgresql", None, 90_000, True),  # but not for a day
+    ],
+)
+async def test_who_may_still_run_one(
+    live: Live, monkeypatch: pytest.MonkeyPatch, kind: str, lives: bool | None, age: int, left: bool
+) -> None:
+    app = live.server.config.app
+    state = app.state.spatz  # type: ignore[union-attr]
+    with monkeypatch.context() as patched:
+        patched.setattr(state.files.directory.instance, "lives", lambda runner: lives)
+        patched.setattr(state.database, "kind", kind)
+        assert app.state.background.is_left("someone", int(time.time()) - age) is left  # type: ignore[union-attr]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -19,7 +20,7 @@ from sqlalchemy import Connection
 
 from spatz.errors import OverloadedError, RequestError
 from spatz.server.responses_answer import dump, end, failure
-from spatz.server.responses_run import Job, expiry, keep, run, stored_items
+from spatz.server.responses_run import DAY, Job, expiry, keep, run, stored_items
 from spatz.server.responses_stream import ResponseWriter, split_events
 from spatz.server.state import State
 from spatz.store import responses
@@ -191,12 +192,19 @@ class Background:
         return b""  # the API has no event for it: the stream ends
 
     def _fail_left_behind(self, connection: Connection) -> None:
-        instance = self._state.files.directory.instance
         gone = RequestError("The server was stopped before the response was finished.", status=503, type="server_error")
         for runner, row in responses.unfinished(connection):
-            if instance.lives(runner):
-                continue
             response = orjson.loads(row.body)
+            if not self.is_left(runner, response["created_at"]):
+                continue
             end(response, "failed")
             response["error"] = failure(gone)
             responses.finish(connection, Stored(row.id, "failed", dump(response)), ())
+
+    def is_left(self, runner: str, created_at: int) -> bool:
+        """Whether nobody runs this response any more."""
+        alive = self._state.files.directory.instance.lives(runner)
+        if alive is None and self._state.database.kind != "sqlite":
+            # It may be a server on another machine, which shares nothing but the database.
+            return created_at < time.time() - DAY
+        return not alive
