@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -169,15 +170,14 @@ class HeldJobs:
 
 def test_the_sampler_waits_for_a_mask_that_is_late() -> None:
     aside = HeldJobs()
-    driver, model = make(aside=aside)
-    forward = model.forward
+    model = FakeModel(eos_logit=-50.0)
 
     def entered(*args: Any) -> Any:
         aside.entered.set()
-        return forward(*args)
+        return model.forward(*args)
 
-    driver.stepper.backend.__dict__["forward"] = entered
-    driver = Driver(Stepper(driver.stepper.backend, EngineOptions(), aside=aside))
+    backend = replace(fake_backend(model=model), forward=entered)
+    driver = Driver(Stepper(backend, EngineOptions(), aside=aside))
     aside.thread.start()
     answers = [
         driver.submit(prompt_of(9, salt), constraint=lambda salt=salt: FakeGrammar(salt), max_tokens=30, seed=salt)[0]
