@@ -13,9 +13,10 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 from server.running import RunningServer
+from spatz.prompt.tool_schema import LONGEST_TEXT
 
 MODEL = "gpt-4.1-nano"
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 class GetWeather(BaseModel):
@@ -33,7 +34,7 @@ class Person(BaseModel):
 PARAMETERS: dict[str, dict[str, Any]] = {
     "get_weather": {
         "type": "object",
-        "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["C", "F"]}},
+        "properties": {"city": {"type": "string", "maxLength": 24}, "unit": {"type": "string", "enum": ["C", "F"]}},
         "required": ["city"],
     },
     "set_timer": {
@@ -89,6 +90,22 @@ def test_named_is_always_that_call(client: openai.OpenAI, name: str) -> None:
         [call] = choice.message.tool_calls or []
         check(call)
         assert call.type == "function" and call.function.name == name
+
+
+def test_a_text_without_end_gets_one(client: openai.OpenAI) -> None:
+    """Greedy and small, the model repeats itself until it is stopped: in time to close what it has begun."""
+    parameters = {"type": "object", "properties": {"letter": {"type": "string"}}, "required": ["letter"]}
+    answer = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Write a long, long letter."}],
+        tools=[{"type": "function", "function": {"name": "write", "parameters": parameters}}],
+        tool_choice={"type": "function", "function": {"name": "write"}},
+        parallel_tool_calls=False,
+        temperature=0,
+    )
+    [call] = answer.choices[0].message.tool_calls or []
+    assert answer.choices[0].finish_reason == "stop" and call.type == "function"
+    assert len(json.loads(call.function.arguments)["letter"]) <= LONGEST_TEXT
 
 
 def test_a_stream_says_the_same(client: openai.OpenAI) -> None:

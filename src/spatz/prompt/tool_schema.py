@@ -18,8 +18,8 @@ from spatz.prompt.turn import Tool
 __all__ = ["LONGEST_TEXT", "MOST_ITEMS", "NOTHING", "arguments_schema"]
 
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
-LONGEST_TEXT = 1_000  # characters
-MOST_ITEMS = 16
+LONGEST_TEXT = 400  # characters
+MOST_ITEMS = 8
 LARGEST = 10**12
 SMALLEST_PART = 0.0001
 _MAX_DEPTH = 100  # schemas below it are left as they are
