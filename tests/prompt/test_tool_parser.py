@@ -57,7 +57,9 @@ def test_several_calls(dialect: Dialect) -> None:
 
 
 @DIALECTS
-@pytest.mark.parametrize("text", ["Hello.\n", " {", '{"name": "other", "x": 1}', "a < b", "{}", " \n", '{"na', '{"name": "go'])
+@pytest.mark.parametrize(
+    "text", ["Hello.\n", " {", '{"name": "other", "x": 1}', "a < b", "{}", " \n", '{"na', '{"name": "go']
+)
 def test_text_stays_text(dialect: Dialect, text: str) -> None:
     assert read(dialect, text) == [PlainText(text)]
 
