@@ -8,7 +8,9 @@ import time
 import pytest
 from sqlalchemy import select, update
 
-from spatz.store.batches import Batch, Batches, Hold, LeaseLost, Result, batch_results, batches
+from spatz.store.batch_hold import Hold, LeaseLost
+from spatz.store.batch_tables import Batch, Result, batch_results, batches
+from spatz.store.batches import Batches
 from spatz.store.db import Database
 
 

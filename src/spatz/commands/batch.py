@@ -23,7 +23,7 @@ from spatz.errors import ConfigError
 if TYPE_CHECKING:
     from spatz.commands.batch_job import Job
     from spatz.server.local import LocalModel
-    from spatz.store.batches import Batch
+    from spatz.store.batch_tables import Batch
 
 __all__ = ["batch"]
 

@@ -29,7 +29,8 @@ from spatz.server.batch_body import ENDPOINTS
 from spatz.server.batch_lines import MAX_BYTES, LineError, check_lines, read_lines
 from spatz.server.served import ServedModel
 from spatz.server.state import State
-from spatz.store.batches import Batch, Batches
+from spatz.store.batch_tables import Batch
+from spatz.store.batches import Batches
 from spatz.store.drafts import Draft
 
 __all__ = ["Job"]

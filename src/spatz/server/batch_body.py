@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spatz.server.fields import Strict
 from spatz.server.metadata import Metadata
-from spatz.store.batches import Batch
+from spatz.store.batch_tables import Batch
 
 __all__ = ["ENDPOINTS", "BatchRequest", "ExpiresAfter", "batch_body"]
 

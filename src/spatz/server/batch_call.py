@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from spatz.server.batch_lines import Line
 from spatz.server.caller import Caller
-from spatz.store.batches import Result
+from spatz.store.batch_tables import Result
 
 __all__ = ["Reply", "call", "failure", "result"]
 

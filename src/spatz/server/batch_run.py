@@ -25,7 +25,8 @@ from spatz.server.batch_call import call, failure, result
 from spatz.server.batch_lines import Line, LineError, check_lines, read_line, read_lines
 from spatz.server.caller import Caller
 from spatz.server.state import State
-from spatz.store.batches import Batch, Hold, Result
+from spatz.store.batch_hold import Hold
+from spatz.store.batch_tables import Batch, Result
 from spatz.store.db import StorageError
 from spatz.store.drafts import Draft
 from spatz.store.files import new_id, used_bytes

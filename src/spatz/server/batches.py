@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 from spatz.errors import SpatzError
 from spatz.server.batch_run import BatchRun, Pause
 from spatz.server.state import State
-from spatz.store.batches import Batches, Hold, LeaseLost
+from spatz.store.batch_hold import Hold, LeaseLost
+from spatz.store.batches import Batches
 
 __all__ = ["BatchRunner"]
 

@@ -1,8 +1,6 @@
-"""Batches and the results of their lines. Who owns a batch asks through `Batches`, who runs it through a `Hold`.
+"""Batches as their owners see them, and how a process gets one to run.
 
-A batch is run by one process at a time, the one that holds its lease. Every write of a runner checks, in the same
-transaction, that it still does; so a line's result is written once, whatever happens to processes in between. Results
-live here until the batch ends, and go with the transaction that names the output files.
+A batch is run by one process at a time, the one that holds its lease (batch_hold.py).
 """
 
 from __future__ import annotations
@@ -11,144 +9,18 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.sql.dml import Update
 
-from spatz.store.db import Database, metadata
+from spatz.store.batch_hold import LEASE_SECONDS, Hold
+from spatz.store.batch_tables import UNFINISHED, Batch, batches
+from spatz.store.db import Database
 
-__all__ = ["UNFINISHED", "Batch", "Batches", "Hold", "LeaseLost", "Result", "batch_results", "batches"]
+__all__ = ["Batches"]
 
-UNFINISHED = ("validating", "in_progress", "finalizing", "cancelling")
-LEASE_SECONDS = 30  # after which others take a batch over from a process that they cannot see
 DAY = 86_400
-
-NUMBER = BigInteger().with_variant(Integer(), "sqlite")
-
-batches = Table(
-    "batches",
-    metadata,
-    Column("number", NUMBER, primary_key=True, autoincrement=True),
-    Column("id", Text, nullable=False, unique=True),
-    Column("owner", Text, nullable=False),
-    Column("owner_name", Text, nullable=False),
-    Column("endpoint", Text, nullable=False),
-    Column("input_file_id", Text, nullable=False),
-    Column("completion_window", Text, nullable=False),
-    Column("metadata", Text),
-    Column("output_seconds", BigInteger),
-    Column("status", Text, nullable=False),
-    Column("model", Text),
-    Column("errors", Text),
-    Column("output_file_id", Text),
-    Column("error_file_id", Text),
-    Column("total", BigInteger, nullable=False),
-    Column("completed", BigInteger, nullable=False),
-    Column("failed", BigInteger, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("stored", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("in_progress_at", BigInteger),
-    Column("expires_at", BigInteger),
-    Column("finalizing_at", BigInteger),
-    Column("completed_at", BigInteger),
-    Column("failed_at", BigInteger),
-    Column("expired_at", BigInteger),
-    Column("cancelling_at", BigInteger),
-    Column("cancelled_at", BigInteger),
-    Column("ended_at", BigInteger),
-    Column("lease_holder", Text, nullable=False),
-    Column("lease_until", BigInteger, nullable=False),
-    Index("ix_batches_owner", "owner", "number"),
-    Index("ix_batches_ended_at", "ended_at"),
-    Index("ix_batches_input_file_id", "input_file_id"),
-)
-batch_results = Table(
-    "batch_results",
-    metadata,
-    Column("batch", NUMBER, ForeignKey("batches.number", ondelete="CASCADE"), primary_key=True),
-    Column("line", BigInteger, primary_key=True),
-    Column("succeeded", Boolean, nullable=False),
-    Column("output", LargeBinary, nullable=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    number: int
-    id: str
-    owner: str
-    owner_name: str
-    endpoint: str
-    input_file_id: str
-    completion_window: str
-    metadata: str | None  # JSON
-    output_seconds: int | None  # after which the files that it makes expire
-    status: str
-    model: str | None
-    errors: str | None  # JSON
-    output_file_id: str | None
-    error_file_id: str | None
-    total: int
-    completed: int
-    failed: int
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    stored: int  # bytes of the results that are not in a file yet
-    created_at: int
-    in_progress_at: int | None
-    expires_at: int | None  # None: never
-    finalizing_at: int | None
-    completed_at: int | None
-    failed_at: int | None
-    expired_at: int | None
-    cancelling_at: int | None
-    cancelled_at: int | None
-    ended_at: int | None
-    lease_holder: str  # the name of a process (instance.py), "" for none
-    lease_until: int
-
-    @property
-    def ended(self) -> bool:
-        return self.status not in UNFINISHED
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one line: its line of the output or of the error file, and what it cost."""
-
-    line: int
-    succeeded: bool
-    output: bytes
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-
-
-class LeaseLost(Exception):
-    """Another process runs the batch now."""
 
 
 class Batches:
@@ -256,90 +128,6 @@ class Batches:
         """Forget batches that ended so many days ago."""
         old = delete(batches).where(batches.c.ended_at <= int(time.time()) - days * DAY)
         await self._database.run(lambda connection: connection.execute(old))
-
-
-class Hold:
-    """The lease of one batch. Every method renews it, and raises LeaseLost when it is another's."""
-
-    def __init__(self, database: Database, number: int, holder: str) -> None:
-        self._database = database
-        self._number = number
-        self._holder = holder
-
-    async def renew(self) -> Batch:
-        return await self.change()
-
-    async def change(self, expected: str | None = None, **values: Any) -> Batch:
-        """Set these columns, when the status is (still) the expected one; gives the batch as it is afterwards."""
-        return await self._database.run(lambda connection: self._change(connection, expected, values))
-
-    async def record(self, results: Sequence[Result]) -> Batch:
-        """Results of lines that have none, counted."""
-
-        def work(connection: Connection) -> Batch:
-            batch = self._change(
-                connection,
-                None,
-                {
-                    "completed": batches.c.completed + sum(result.succeeded for result in results),
-                    "failed": batches.c.failed + sum(not result.succeeded for result in results),
-                    "stored": batches.c.stored + sum(len(result.output) for result in results),
-                    "input_tokens": batches.c.input_tokens + sum(result.input_tokens for result in results),
-                    "cached_tokens": batches.c.cached_tokens + sum(result.cached_tokens for result in results),
-                    "output_tokens": batches.c.output_tokens + sum(result.output_tokens for result in results),
-                },
-            )
-            columns = ("line", "succeeded", "output")
-            rows = [
-                {"batch": self._number} | {name: value for name, value in asdict(result).items() if name in columns}
-                for result in results
-            ]
-            if rows:
-                connection.execute(insert(batch_results), rows)
-            return batch
-
-        return await self._database.run(work)
-
-    async def done(self) -> set[int]:
-        """The lines that have results."""
-        query = select(batch_results.c.line).where(batch_results.c.batch == self._number)
-        return await self._database.read(lambda connection: set(connection.execute(query).scalars()))
-
-    async def results(self, after: int, limit: int) -> Sequence[tuple[int, bool, bytes]]:
-        """(line, whether it succeeded, its output), by line."""
-        query = select(batch_results.c.line, batch_results.c.succeeded, batch_results.c.output)
-        query = query.where(batch_results.c.batch == self._number, batch_results.c.line > after)
-        query = query.order_by(batch_results.c.line).limit(limit)
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [(line, succeeded, bytes(output)) for line, succeeded, output in rows]
-
-    async def end(self, also: Callable[[Connection], None] = lambda connection: None, **values: Any) -> Batch:
-        """The batch has ended; its results are no longer needed. also: more for the same transaction."""
-
-        def work(connection: Connection) -> Batch:
-            batch = self._change(connection, None, {**values, "ended_at": int(time.time()), "stored": 0})
-            connection.execute(delete(batch_results).where(batch_results.c.batch == self._number))
-            also(connection)
-            return batch
-
-        return await self._database.run(work)
-
-    async def release(self) -> None:
-        """Let others take it at once."""
-        own = update(batches).where(batches.c.number == self._number, batches.c.lease_holder == self._holder)
-        free = own.values(lease_holder="", lease_until=0)
-        await self._database.run(lambda connection: connection.execute(free))
-
-    def _change(self, connection: Connection, expected: str | None, values: Mapping[str, Any]) -> Batch:
-        own = batches.c.number == self._number
-        row = connection.execute(select(batches).where(own).with_for_update()).first()
-        if row is None or row.lease_holder != self._holder:
-            raise LeaseLost
-        if expected is not None and row.status != expected:
-            values = {}
-        lease = {"lease_until": int(time.time()) + LEASE_SECONDS}
-        changed = update(batches).where(own).values({**values, **lease}).returning(batches)
-        return Batch(*connection.execute(changed).one())
 
 
 def _count(statement: Update, connection: Connection) -> int:

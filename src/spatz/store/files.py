@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Table, Text, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from spatz.store.batches import UNFINISHED, batches
+from spatz.store.batch_tables import UNFINISHED, batches
 from spatz.store.db import Database, metadata
 from spatz.store.drafts import Directory, Draft, StorageFull
 

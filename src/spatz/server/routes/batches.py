@@ -18,7 +18,8 @@ from spatz.server.problems import parse_body, validate
 from spatz.server.query import Query, parse_query
 from spatz.server.routes.files import find_file
 from spatz.server.state import state_of
-from spatz.store.batches import Batch, Batches
+from spatz.store.batch_tables import Batch
+from spatz.store.batches import Batches
 
 __all__ = ["ListQuery", "router"]
 
