@@ -63,10 +63,13 @@ def test_streaming(base_url: str, responses: bool) -> None:
     assert "cache_read" in whole.usage_metadata["input_token_details"]
 
 
-@APIS
-async def test_async(base_url: str, responses: bool) -> None:
-    answer = await chat_model(base_url, responses, max_tokens=30).ainvoke(ASKED)
-    assert "Paris" in answer.text
+async def test_async(base_url: str) -> None:
+    """Both in one test: the models of a process share a pool of connections, which belongs to one event loop."""
+    models = [chat_model(base_url, responses, max_tokens=30) for responses in (False, True)]
+    answers = [await model.ainvoke(ASKED) for model in models]
+    for model in models:
+        await model.root_async_client.close()
+    assert all("Paris" in answer.text for answer in answers)
 
 
 @APIS
