@@ -132,7 +132,7 @@ class Model:
 @final
 class ForwardResult:
     @property
-    def tokens(self) -> NDArray[np.int32]: ...  # [R] sampled, or the target; -1: the row's mask allows nothing, or failed
+    def tokens(self) -> NDArray[np.int32]: ...  # [R] sampled, or the target; -1: no token is allowed
     @property
     def logprobs(self) -> NDArray[np.float32]: ...  # [R] natural log-probability of that token, before any penalty
     @property
