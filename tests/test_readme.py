@@ -49,8 +49,9 @@ def test_commands_and_models_that_are_named_exist() -> None:
 def test_snippets_are_those_that_the_server_prints() -> None:
     text = README.read_text()
     printed = greeting(Settings(), "m", 8000, keys=False)
-    [snippet] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    compile(snippet, "README.md", "exec")
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    compile("\n".join(snippets), "README.md", "exec")
+    snippet = snippets[0]
     assert [line for line in snippet.splitlines() if line] == printed[printed.index("from openai") :].splitlines()
     curl = printed[printed.index("curl ") : printed.index("from openai")].split()
     assert " ".join(curl) in " ".join(text.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any
 
 import httpx
@@ -24,7 +25,15 @@ USER = {"role": "user", "content": "hi"}
 CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
 GRAMMAR = {"type": "grammar", "syntax": "regex", "definition": "[a-z]+"}
-MISSING = object()
+
+
+class Missing(Enum):
+    """Told apart from null; a name that is the same in every process, as tests that run side by side ask for."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
 ABSENT = "missing_required_parameter"
 
 # field: (value, what the answer says of it)

@@ -25,11 +25,12 @@ def model(request: pytest.FixtureRequest, base_url: str) -> OpenAIResponsesModel
     return request.param(MODEL, AsyncOpenAI(base_url=base_url, api_key="none", timeout=WAIT, max_retries=0))
 
 
+INSTRUCTIONS = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # those that the model knows
 SETTINGS = ModelSettings(temperature=0, max_tokens=300)  # a response that was cut short is an error to this client
 
 
 async def test_text(model: OpenAIResponsesModel | OpenAIChatCompletionsModel) -> None:
-    agent = Agent("helper", instructions="You are helpful.", model=model, model_settings=SETTINGS)
+    agent = Agent("helper", instructions=INSTRUCTIONS, model=model, model_settings=SETTINGS)
     result = await Runner.run(agent, ASKED)
     assert "Paris" in result.final_output
     streamed = Runner.run_streamed(agent, ASKED)
