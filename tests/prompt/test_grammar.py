@@ -141,6 +141,13 @@ def test_our_own_grammars_have_parts_and_schemas_and_control_tokens(grammars: Gr
         assert one.say(text) is complete
 
 
+def test_a_part_that_a_client_wrote_may_name_no_control_token(grammars: Grammars, tokenizer: Tokenizer) -> None:
+    words = GrammarFormat("lark", 'start: <|im_start|> | "b"')
+    one = Walker(grammars.compile_lark_now('start: "a" @words', {"words": words})(), tokenizer)
+    assert one.say("a")
+    assert one.allowed() and not one.allowed() & set(tokenizer.special_tokens.values())
+
+
 def test_what_may_be_said_holds_no_control_token_and_no_padding(grammars: Grammars, tokenizer: Tokenizer) -> None:
     free = walker(grammars, tokenizer, GrammarFormat("regex", "(?s:.*)"))
     allowed = free.allowed()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from spatz.store.drafts import Directory
 from spatz.store.instance import Instance
 
 OTHER = """
@@ -31,6 +32,12 @@ def test_a_process_that_is_killed(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait(60)
         assert instance.lives(name) is False
+        # Who cleans up first leaves the sign by which others see that they may take over.
+        directory = Directory(tmp_path)
+        directory.sweep(set())
+        assert instance.lives(name) is False
+        directory.sweep(set())
+        assert instance.lives(name) is None
 
 
 def test_a_process_that_leaves(tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ class Grammars:
             raise _refusal("it is nested too deeply", param) from None
         except (ValueError, TypeError, OverflowError) as error:
             raise _refusal(str(error), param) from None
-        special = None if isinstance(parts["answer"], str) else self._special_mask()
+        ours = parts["answer"] if isinstance(parts["answer"], str) else ""
+        special = self._special_mask(ours)
         return lambda: GrammarConstraint(matcher.deep_copy(), self._tokenizer.vocab_size, self._eos_ids, special)
 
     def _remembered(self, text: str) -> llguidance.LLMatcher | str:
@@ -176,12 +177,15 @@ class Grammars:
             )
         return self._trie
 
-    def _special_mask(self) -> NDArray[np.uint32]:
-        """The bits that a client's own grammar may set: not those of control tokens, but for the ends."""
+    def _special_mask(self, ours: str) -> NDArray[np.uint32]:
+        """The bits that may be set: not those of control tokens, but for the ends and those that our own grammar names.
+
+        A part of a grammar that a client wrote may name the others in vain.
+        """
         import numpy as np
 
         bits = np.ones(-(-self._tokenizer.vocab_size // 32) * 32, np.uint8)
-        bits[list(self._tokenizer.special_tokens.values())] = 0
+        bits[[token for text, token in self._tokenizer.special_tokens.items() if text not in ours]] = 0
         bits[self._eos_ids] = 1
         return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)
 
@@ -194,7 +198,7 @@ class GrammarConstraint:
         matcher: llguidance.LLMatcher,
         vocab: int,
         eos_ids: Sequence[int],
-        permitted: NDArray[np.uint32] | None = None,
+        permitted: NDArray[np.uint32],
     ) -> None:
         import numpy as np
 
@@ -212,8 +216,7 @@ class GrammarConstraint:
             raise self._failure()
         own[-1] &= self._last
         out[self._words :] = 0
-        if self._permitted is not None:
-            own &= self._permitted
+        own &= self._permitted
         if not own.any():
             raise RequestError("The answer's grammar leaves no token to go on with.", code="invalid_grammar")
 

@@ -3,7 +3,8 @@
 Two things are narrowed; arguments always validate against the schema as it was given.
 
 - Without `strict`, JSON schema lets every object have properties that nobody named. A model that was shown a handful of
-  parameters is not asked for others, and a small one makes them up: objects that list their properties are closed.
+  parameters is not asked for others, and a small one makes them up: objects that list their properties are
+  closed, also those that list none.
 - A model that was not trained on tools can say the same thing in a text for ever, and then there is no call, but half a
   one. Where a schema sets no bounds, texts, lists and numbers get some.
 """
@@ -88,7 +89,7 @@ class _Narrowing:
 
     def _close(self, schema: dict[str, Any]) -> None:
         named = schema.get("properties")
-        if not named or "additionalProperties" in schema or _JOINED & schema.keys():
+        if named is None or "additionalProperties" in schema or _JOINED & schema.keys():
             return
         # A required property that is not listed must stay possible.
         required = schema.get("required")

@@ -40,6 +40,7 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.instance = Instance(path)
+        self._ended: set[str] = set()  # processes that were seen to have ended
         self._lock = threading.Lock()
         self._writing = 0  # bytes of all drafts that have a limit
 
@@ -74,6 +75,10 @@ class Directory:
             if path.suffix in (".part", ".lock", ".new"):
                 name = path.name.partition(".")[0]
                 stray = name != self.instance.name and not self.instance.lives(name)
+                if stray and path.suffix == ".lock" and name not in self._ended:
+                    # Until the next time: it tells who takes over that process's work that there is nobody to wait for.
+                    self._ended.add(name)
+                    continue
             else:
                 stray = path.name not in known
             # A .new is locked a moment after it was made.
