@@ -90,3 +90,10 @@ def test_a_deep_schema_is_no_trouble() -> None:
     for _ in range(190):
         schema = {"type": "object", "properties": {"a": schema}}
     assert narrowed(schema, bounded=True)["properties"]
+
+
+def test_an_empty_list_of_properties_is_closed_too() -> None:
+    tool = Tool("stop", parameters={"type": "object", "properties": {}})
+    assert arguments_schema(tool) == {"type": "object", "properties": {}, "additionalProperties": False}
+    left_open = {"type": "object", "properties": {}, "additionalProperties": True}
+    assert arguments_schema(Tool("stop", parameters=left_open)) == left_open
