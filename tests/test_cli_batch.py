@@ -95,7 +95,6 @@ def test_killed_interrupted_and_done(server_dir: Path, tmp_path: Path) -> None:
         said = third.read_to_the_end()
         assert third.process.wait(WAIT) == 0
     assert f"{LINES} of {LINES} lines were answered" in said
-    assert "tokens/s" in said or LINES - int(stopped) < 100  # it is shown when there was time to measure
     lines = [json.loads(line) for line in output.read_text().splitlines()]
     assert [line["custom_id"] for line in lines] == [f"line-{number}" for number in range(LINES)]
     assert {line["response"]["status_code"] for line in lines} == {200}
