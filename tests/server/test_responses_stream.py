@@ -12,6 +12,7 @@ import pytest
 
 from server.conftest import WAIT, Live, serving
 from server.fake import FakeModel
+from server.leaving import leave
 from server.responding import PATH, body, call, check_response, function, names, parse_stream
 from spatz.config import Settings
 from spatz.engine.request import Delta, FinishReason, Usage
@@ -255,17 +256,4 @@ async def test_a_silent_stream_is_kept_alive(model: FakeModel, settings: Setting
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("begun", [True, False])
 async def test_a_client_that_goes_frees_its_slot(live: Live, model: FakeModel, streamed: bool, begun: bool) -> None:
-    model.held = True
-    data = json.dumps(body(stream=streamed)).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(live.url.rpartition(":")[2]))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-    async with asyncio.timeout(WAIT):
-        stream = await model.streams.get()
-        if begun:
-            stream.put("Hel")
-            if streamed:
-                await reader.readuntil(b"Hel")
-        writer.close()
-        await stream.closed.wait()
-    assert not model.open
+    await leave(live, model, PATH, body(stream=streamed), read=streamed, begun=begun)

@@ -13,6 +13,7 @@ import pytest
 
 from server.conftest import WAIT, Live, serving
 from server.fake import FakeModel
+from server.leaving import leave
 from spatz.config import Settings
 from spatz.engine.request import Delta, FinishReason, Usage
 from spatz.errors import OverloadedError, RequestError
@@ -172,20 +173,7 @@ async def test_a_silent_stream_is_kept_alive(model: FakeModel, settings: Setting
 async def test_a_client_that_goes_frees_its_slot(
     live: Live, model: FakeModel, chat: Body, streamed: bool, begun: bool
 ) -> None:
-    model.held = True
-    body = json.dumps(chat(stream=streamed)).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(live.url.rpartition(":")[2]))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    async with asyncio.timeout(WAIT):
-        stream = await model.streams.get()
-        if begun:
-            stream.put("Hel")
-            if streamed:
-                await reader.readuntil(b"Hel")
-        writer.close()
-        await stream.closed.wait()
-    assert not model.open
+    await leave(live, model, PATH, chat(stream=streamed), read=streamed, begun=begun)
 
 
 async def test_a_client_that_goes_frees_all_prompts(live: Live, model: FakeModel) -> None:

@@ -13,7 +13,7 @@ from spatz.prompt.strict_schema import check_strict
 from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat
 from spatz.server.fields import Strict, problem
 
-__all__ = ["NAME", "Grammar", "ResponseFormat"]
+__all__ = ["NAME", "Grammar", "JsonObjectFormat", "ResponseFormat", "TextFormat", "branch", "known"]
 
 NAME = r"^[a-zA-Z0-9_-]+$"
 MAX_DEFINITION = 1 << 20
@@ -71,7 +71,8 @@ class GrammarTextFormat(Strict):
         return self.grammar.wanted()
 
 
-def _known(value: Any) -> Any:
+def known(value: Any) -> Any:
+    """Refuses a kind of format that there is not; Responses has the same kinds."""
     kind = value.get("type") if isinstance(value, dict) else "text"
     if kind is not None and kind not in KINDS:
         shown = f"'{kind[:50]}'" if isinstance(kind, str) else "not a string"
@@ -80,7 +81,7 @@ def _known(value: Any) -> Any:
     return value
 
 
-def _branch(value: Any) -> str:
+def branch(value: Any) -> str:
     kind = value.get("type") if isinstance(value, dict) else None
     return f"~{kind}" if kind in KINDS else "~text"
 
@@ -91,7 +92,7 @@ ResponseFormat = Annotated[
         | Annotated[JsonObjectFormat, Tag("~json_object")]
         | Annotated[JsonSchemaFormat, Tag("~json_schema")]
         | Annotated[GrammarTextFormat, Tag("~grammar")],
-        Discriminator(_branch),
+        Discriminator(branch),
     ],
-    BeforeValidator(_known),
+    BeforeValidator(known),
 ]

@@ -8,18 +8,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from spatz.prompt.strict_schema import check_strict
 from spatz.prompt.turn import GrammarFormat, JsonFormat, OutputFormat
+from spatz.server.chat_format import NAME, JsonObjectFormat, TextFormat, branch, known
 from spatz.server.fields import Strict, problem
-from spatz.server.responses_tools import NAME
 
 __all__ = ["TextConfig"]
-
-
-class TextFormat(Strict):
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Strict):
-    type: Literal["json_object"]
 
 
 class JsonSchemaFormat(Strict):
@@ -38,32 +30,15 @@ class GrammarTextFormat(Strict):
     definition: Annotated[str, Field(min_length=1, max_length=1 << 20)]
 
 
-FORMATS = ("text", "json_object", "json_schema", "grammar")
-
-
-def _format(value: Any) -> Any:
-    kind = value.get("type") if isinstance(value, dict) else "text"
-    if kind is not None and kind not in FORMATS:
-        shown = f"'{kind[:50]}'" if isinstance(kind, str) else "not a string"
-        names = ", ".join(f"'{name}'" for name in FORMATS)
-        raise problem("invalid_value", f"Invalid value: {shown}. Supported values are: {names}.", ".type")
-    return value
-
-
-def _format_branch(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, dict) else None
-    return f"~{kind}" if kind in FORMATS else "~text"
-
-
 AnyFormat = Annotated[
     Annotated[
         Annotated[TextFormat, Tag("~text")]
         | Annotated[JsonObjectFormat, Tag("~json_object")]
         | Annotated[JsonSchemaFormat, Tag("~json_schema")]
         | Annotated[GrammarTextFormat, Tag("~grammar")],
-        Discriminator(_format_branch),
+        Discriminator(branch),
     ],
-    BeforeValidator(_format),
+    BeforeValidator(known),
 ]
 
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from spatz.errors import RequestError
 from spatz.prompt.strict_schema import check_strict
 from spatz.prompt.turn import GrammarFormat, Tool, ToolChoice
+from spatz.server.chat_format import NAME
 from spatz.server.fields import Strict, problem, refused
 
 __all__ = ["AnyTool", "Choice", "CustomTool", "FunctionTool", "choice_body", "choice_of", "tool_body", "turn_tool"]
@@ -36,7 +37,6 @@ HOSTED = frozenset(
     }
 )
 MAX_TOOLS = 128
-NAME = r"^[a-zA-Z0-9_-]+$"
 
 
 def _tool(value: Any) -> Any:
