@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from spatz.context.areas import Area
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
     "Constraint",
+    "ContextMode",
+    "ContextUse",
     "Delta",
     "FinishReason",
     "Priority",
+    "Progress",
     "Request",
     "SamplingParams",
     "TokenLogprob",
@@ -37,6 +42,15 @@ class Priority(IntEnum):
 
     LIVE = 0  # somebody waits
     BACKGROUND = 1  # batches: runs in what live requests leave, and gives way when one comes
+
+
+class ContextMode(StrEnum):
+    """How a prompt is read. AUTO: exact where prompt and answer fit what the model was trained on, else routed."""
+
+    AUTO = "auto"
+    EXACT = "exact"  # full attention over every token, as the model was trained
+    ROUTED = "routed"  # every token is run; far ones are kept for some heads, and looked up by what is asked
+    SKIM = "skim"  # of long texts only the blocks that the question is about are run
 
 
 class Constraint(Protocol):
@@ -84,6 +98,9 @@ class Request:
     source: str = "messages"  # the API's name for the prompt in errors: "messages", "prompt" or "input"
     constraint: Callable[[], Constraint] | None = None  # makes one for each choice
     priority: Priority = Priority.LIVE
+    context: ContextMode = ContextMode.AUTO
+    areas: Sequence[Area] = ()  # of the prompt's parts, in order; none: it is one instruction
+    owner: str = ""  # whose entries of the cache on disk it makes; what is found there is shared by all
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +112,28 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextUse:
+    """How the prompt was read, and from what the answer was drawn."""
+
+    mode: ContextMode  # never AUTO
+    blocks: int = 0  # of far text that were looked up (routed), or run (skim)
+    spans: tuple[tuple[int, int], ...] = ()  # those blocks as token ranges [start, end) of the prompt, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt has been run."""
+
+    done: int  # tokens, reused ones included
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    prompt_tokens: int
+    prompt_tokens: int  # as sent, also where fewer were run
     completion_tokens: int  # over all choices, with end-of-turn tokens and those of stop strings: all that were run
     cached_tokens: int  # of the prompt, found in the prefix cache: a multiple of 128
+    context: ContextUse = ContextUse(ContextMode.EXACT)
 
 
 @dataclass(frozen=True, slots=True)
