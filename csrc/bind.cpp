@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/measure.h"
 #include "base/thread_pool.h"
+#include "context/token_index.h"
 #include "model/decoder.h"
 #include "ops/sampling.h"
 #include "text/bpe.h"
@@ -433,6 +434,36 @@ void bind_text(nb::module_& m) {
         .def("__len__", &Bpe::size);
 }
 
+void bind_context(nb::module_& m) {
+    using context::TokenIndex;
+    nb::class_<TokenIndex>(m, "TokenIndex")
+        .def(nb::init<int64_t, int>(), nb::kw_only(), "vocab"_a, "block_tokens"_a = 64)
+        .def(
+            "append",
+            [](TokenIndex& self, const Tokens& tokens) {
+                nb::gil_scoped_release unlocked;
+                self.append(span_of(tokens));
+            },
+            "tokens"_a.noconvert())
+        .def(
+            "score",
+            [](const TokenIndex& self, const Tokens& terms, const InArray<float, 1>& weights) {
+                std::vector<float> scores;
+                {
+                    nb::gil_scoped_release unlocked;
+                    scores = self.score(span_of(terms), span_of(weights));
+                }
+                Result<float> result({scores.size()}, 0.0f);
+                std::copy(scores.begin(), scores.end(), result.data.get());
+                return result.give();
+            },
+            "terms"_a.noconvert(), "weights"_a.noconvert())
+        .def("block_count", &TokenIndex::block_count, "token"_a)
+        .def_prop_ro("blocks", &TokenIndex::blocks)
+        .def_prop_ro("block_tokens", &TokenIndex::block_tokens)
+        .def("__len__", &TokenIndex::size);
+}
+
 }  // namespace
 }  // namespace spatz
 
@@ -458,4 +489,5 @@ NB_MODULE(_core, m) {
     bind_model(m);
     bind_sampler(m);
     bind_text(m);
+    bind_context(m);
 }

@@ -223,3 +223,21 @@ class Bpe:
     def find(self, token: str) -> int:
         """The id of the token that the file writes so, -1 if there is none."""
     def __len__(self) -> int: ...
+
+@final
+class TokenIndex:
+    """Which blocks of a long text hold which tokens: an inverted index that grows as tokens arrive. Thread-safe."""
+
+    def __init__(self, *, vocab: int, block_tokens: int = 64) -> None: ...
+    def append(self, tokens: NDArray[np.int32]) -> None: ...
+    def score(self, terms: NDArray[np.int32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[blocks] the BM25 score of each block for a query of weighted tokens; blocks are the documents."""
+    def block_count(self, token: int) -> int:
+        """In how many blocks the token occurs."""
+    @property
+    def blocks(self) -> int:
+        """The last one may be partly filled."""
+    @property
+    def block_tokens(self) -> int: ...
+    def __len__(self) -> int:
+        """In tokens."""
