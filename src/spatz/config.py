@@ -133,6 +133,27 @@ class Settings:
         least=0,
         most=2,
     )
+    context: str = _option(
+        "auto",
+        "How prompts are read where a request does not say: auto reads what fits the model exactly, and longer ones "
+        "routed.",
+        group="context",
+        choices=("auto", "exact", "routed", "skim"),
+    )
+    context_limit: int = _option(
+        1_047_576,
+        "Longest prompt and answer together, in tokens, where a prompt is routed or skimmed.",
+        group="context",
+        least=8192,
+        most=1 << 24,
+    )
+    cache_mb: int = _option(
+        8192,
+        "Most that the cache of prompts takes on disk, in the data directory; 0 keeps none.",
+        group="context",
+        least=0,
+        most=1 << 24,
+    )
     host: str = _option("127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server")
     port: int = _option(8000, "Port to listen on; 0 takes a free one.", group="server", least=0, most=65535)
     aliases: tuple[str, ...] = _option(
@@ -153,7 +174,7 @@ class Settings:
     cors_origins: tuple[str, ...] = _option(
         (), "Web origins whose pages may call the API; * is any. Off when empty.", group="server", flag="--cors-origin"
     )
-    max_body_mb: int = _option(8, "Largest request body.", group="server", least=1, most=4096)
+    max_body_mb: int = _option(16, "Largest request body.", group="server", least=1, most=4096)
     drain_seconds: float = _option(
         30.0, "How long a stopping server lets running answers end.", group="server", least=0, most=86_400
     )

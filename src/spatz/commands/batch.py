@@ -32,10 +32,10 @@ LOOK_SECONDS = 0.2
 Show = Callable[["Batch", int], None]  # the batch, and tokens that were generated in this run
 
 
-@configured("model", "engine")
+@configured("model", "engine", "context")
 def batch(
     settings: Settings,
-    context: typer.Context,
+    invocation: typer.Context,
     file: str = typer.Argument(help="Requests, one JSON object a line, as the batch API takes them; - is stdin."),
     output: Annotated[
         Path | None,
@@ -47,7 +47,7 @@ def batch(
     Lines that were answered with an error go to a file of errors beside it.
     After an interruption, the same command goes on from there.
     """
-    set_up_logging("warning", context.obj.on)
+    set_up_logging("warning", invocation.obj.on)
     from spatz.commands.batch_job import Job
     from spatz.commands.fetch import fetched
     from spatz.server.local import local_model

@@ -25,10 +25,10 @@ HELP = """/reset        forget what was said
 /exit         leave, as Ctrl-D does; Ctrl-C stops an answer"""
 
 
-@configured("model", "engine")
+@configured("model", "engine", "context")
 def chat(
     settings: Settings,
-    context: typer.Context,
+    invocation: typer.Context,
     system: str | None = typer.Option(None, "--system", "-s", help="Instructions to the model."),
     max_tokens: int | None = typer.Option(None, "--max-tokens", "-n", help="Longest answer, in tokens."),
     temperature: float | None = typer.Option(None, "--temperature", "-t", help="0 always takes the likeliest token."),
@@ -43,7 +43,7 @@ def chat(
     from spatz.commands.fetch import fetched
     from spatz.server.local import local_model
 
-    set_up_logging("warning", context.obj.on)
+    set_up_logging("warning", invocation.obj.on)
     params = params_of(
         max_tokens=max_tokens,
         temperature=settings.default_temperature if temperature is None else temperature,

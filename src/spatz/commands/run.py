@@ -21,10 +21,10 @@ __all__ = ["run"]
 MAX_INPUT = 64 << 20  # bytes of a file or of stdin; far more than any context
 
 
-@configured("model", "engine")
+@configured("model", "engine", "context")
 def run(
     settings: Settings,
-    context: typer.Context,
+    invocation: typer.Context,
     prompt: str | None = typer.Argument(None, help="The prompt; - reads it from stdin, as a pipe does."),
     file: Annotated[
         list[Path] | None, typer.Option("--file", "-f", help="A text file to put before the prompt.")
@@ -51,7 +51,7 @@ def run(
     if raw and system is not None:
         raise ConfigError("--system has no place in a --raw prompt: it is a message of the chat template")
     text = prompt_text(prompt, file or [])
-    set_up_logging("warning", context.obj.on)
+    set_up_logging("warning", invocation.obj.on)
     start = time.perf_counter()
     import asyncio
 

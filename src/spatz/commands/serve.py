@@ -16,14 +16,14 @@ logger = logging.getLogger("spatz.serve")
 
 
 @configured()
-def serve(settings: Settings, context: typer.Context) -> None:
+def serve(settings: Settings, invocation: typer.Context) -> None:
     """Serve the model over the OpenAI API.
 
     Every flag can also be set in the environment or in the settings file: docs/configuration.md lists them.
     """
     from spatz.server.run import bind, serve_app
 
-    set_up_logging(settings.log_level, context.obj.on)
+    set_up_logging(settings.log_level, invocation.obj.on)
     listener = bind(settings)  # first: a port that is taken should not cost a download to find out
     with listener:
         from spatz.commands.fetch import fetched
