@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spatz.context.pages import PagePool
-from spatz.context.prefix import DIGEST_BYTES, PrefixCache, chain, root
+from spatz.context.prefix import DIGEST_BYTES, KeptPage, PrefixCache, chain, root
 
 TOKENS = np.arange(128, dtype=np.int32)
 
@@ -28,7 +28,7 @@ class DictTier:
     def has(self, digest: bytes) -> bool:
         return digest in self.pages
 
-    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8]) -> None:
+    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8], owner: str, kept: KeptPage) -> None:
         self.pages[digest] = page.tobytes()
 
     def fetch(self, digest: bytes, page: NDArray[np.uint8]) -> bool:

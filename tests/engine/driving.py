@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spatz.context.prefix import KeptPage
 from spatz.engine.request import (
     Constraint,
     Delta,
@@ -74,7 +75,7 @@ class DictTier:
     def has(self, digest: bytes) -> bool:
         return digest in self.pages
 
-    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8]) -> None:
+    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8], owner: str, kept: KeptPage) -> None:
         self.pages[digest] = page.tobytes()
 
     def fetch(self, digest: bytes, page: NDArray[np.uint8]) -> bool:

@@ -12,7 +12,7 @@ Pages in memory are evicted by the pool, longest unused first. Slower tiers (a d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spatz.context.pages import PagePool
 
-__all__ = ["DIGEST_BYTES", "PageStore", "PrefixCache", "Tier", "chain", "root"]
+__all__ = ["DIGEST_BYTES", "KeptPage", "PageStore", "PrefixCache", "Tier", "chain", "root"]
 
 DIGEST_BYTES = 32
 
@@ -48,14 +48,20 @@ class PageStore(Protocol):
     def view(self, page: int) -> NDArray[np.uint8]: ...
 
 
+KeptPage = Callable[[bytes], NDArray[np.uint8] | None]
+
+
 class Tier(Protocol):
     """A larger, slower place for pages. All calls come from the step thread and must return quickly."""
 
     def has(self, digest: bytes) -> bool:
         """Whether a fetch is worth a page in memory."""
 
-    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8]) -> None:
-        """A page became full. The bytes are only valid during the call: copy them, or leave the page."""
+    def offer(self, digest: bytes, parent: bytes, page: NDArray[np.uint8], owner: str, kept: KeptPage) -> None:
+        """A page became full. owner: whose request it is. kept: gives earlier pages that memory still has.
+
+        The bytes are only valid during the call: copy them, or leave the page.
+        """
 
     def fetch(self, digest: bytes, page: NDArray[np.uint8]) -> bool:
         """Fill the page if this tier has it and its checksum holds; False leaves the page's bytes undefined."""
@@ -92,7 +98,7 @@ class PrefixCache:
                     return page
         return None
 
-    def publish(self, digest: bytes, parent: bytes, page: int) -> int:
+    def publish(self, digest: bytes, parent: bytes, page: int, owner: str = "") -> int:
         """A used page became full. Gives the page to use from now on: another one if its content was already known.
 
         Two sequences that ran the same tokens at the same time end up on one page; the caller's reference moves along.
@@ -106,7 +112,7 @@ class PrefixCache:
             return known
         self._remember(digest, page)
         for tier in self.tiers:
-            tier.offer(digest, parent, self.store.view(page))
+            tier.offer(digest, parent, self.store.view(page), owner, self._kept)
         return page
 
     def clear(self) -> None:
@@ -132,6 +138,10 @@ class PrefixCache:
             return page
         self.pool.release(page)
         return None
+
+    def _kept(self, digest: bytes) -> NDArray[np.uint8] | None:
+        page = self._pages.get(digest)
+        return None if page is None else self.store.view(page)
 
     def _remember(self, digest: bytes, page: int) -> None:
         self._pages[digest] = page

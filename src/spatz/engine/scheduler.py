@@ -126,7 +126,8 @@ class Scheduler:
         if not self._options.prefix_reuse:
             return
         while (index := sequence.published) < sequence.computed // self._page_tokens:
-            page = self.prefix.publish(sequence.digest(index), sequence.parent(index), sequence.pages[index])
+            address, owner = sequence.digest(index), sequence.group.request.owner
+            page = self.prefix.publish(address, sequence.parent(index), sequence.pages[index], owner)
             sequence.replace_page(index, page)
             sequence.published += 1
 

@@ -15,6 +15,9 @@ from spatz import _core
 from spatz.config import Settings
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
+from spatz.context.block_store import BlockStore
+from spatz.context.disk_tier import DiskTier, address_space
+from spatz.context.prefix import Tier, root
 from spatz.engine.options import EngineOptions
 from spatz.engine.request import Request, SamplingParams
 from spatz.engine.stats import EngineStats
@@ -35,15 +38,17 @@ __all__ = ["LocalModel", "local_model"]
 
 LEAST_KV_BYTES = 1024 << 20
 LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with which the process stays below 450 MB
+BLOCKS_IN_MEMORY = 4 << 30  # of long prompts, where they cannot lie on the disk
 
 
 class LocalModel:
     """ServedModel over an engine in this process. Any thread may tokenize; submit belongs to an event loop."""
 
-    def __init__(self, loaded: LoadedModel, engine: Engine, core: Mapping[str, str | int]) -> None:
+    def __init__(self, loaded: LoadedModel, engine: Engine, core: Mapping[str, str | int], blocks: BlockStore) -> None:
         self._loaded = loaded
         self.core = core
         """How it is computed: "isa", "threads" and "kv"."""
+        self.blocks = blocks
         self._template = _template(loaded)
         self._special = loaded.tokenizer.special_tokens
         self.dialect = dialect_of(loaded.chat_template, self._special)
@@ -131,15 +136,36 @@ def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
     options = EngineOptions(
         max_running=settings.max_batch, max_waiting=settings.max_queue, kept_pages=_kept_pages(cache, settings, length)
     )
-    engine = Engine(_backend(loaded, cache, kind, length), options)
-    engine.start()
+    backend = _backend(loaded, cache, context.isa, kind, length)
+    with _block_store(settings) as blocks, _tiers(blocks, backend) as tiers:
+        engine = Engine(backend, options, tiers=tiers)
+        engine.start()
+        try:
+            yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind}, blocks)
+        finally:
+            engine.stop()
+
+
+def _block_store(settings: Settings) -> BlockStore:
+    folder = settings.data_dir / "cache" if settings.cache_mb else None
+    return BlockStore(folder, limit_bytes=settings.cache_mb << 20, memory_bytes=BLOCKS_IN_MEMORY)
+
+
+@contextmanager
+def _tiers(blocks: BlockStore, backend: Backend) -> Iterator[Sequence[Tier]]:
+    """Pages in memory gain nothing by a copy in memory: only a disk is a tier."""
+    if not blocks.on_disk:
+        yield ()
+        return
+    size = backend.cache.page_bytes
+    tier = DiskTier(blocks.space(f"exact-{size}", size), root(backend.fingerprint, backend.mode))
     try:
-        yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind})
+        yield (tier,)
     finally:
-        engine.stop()
+        tier.close()
 
 
-def _backend(loaded: LoadedModel, cache: _core.KVCache, kind: str, length: int) -> Backend:
+def _backend(loaded: LoadedModel, cache: _core.KVCache, isa: str, kind: str, length: int) -> Backend:
     tokenizer = loaded.tokenizer
     return Backend(
         forward=loaded.core.forward,
@@ -150,7 +176,7 @@ def _backend(loaded: LoadedModel, cache: _core.KVCache, kind: str, length: int) 
         vocab=tokenizer.vocab_size,
         context_length=length,
         page_tokens=_core.PAGE_TOKENS,
-        fingerprint=f"{loaded.card.fingerprint}/{kind}",
+        fingerprint=address_space(loaded.card.digest, isa, kind),
         eos_ids=loaded.eos_ids,
         padding=loaded.vocab - tokenizer.vocab_size,
     )

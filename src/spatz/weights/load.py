@@ -40,6 +40,7 @@ class ModelCard:
     licence: str | None
     created: int  # when the file was made, in seconds since 1970
     fingerprint: str  # "fp_...": the same for the same weights in the same format
+    digest: str  # in hex: of all that the fingerprint is of, and of the files' sizes and times; for what outlives us
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
     files = open_model(path)
     try:
         manifest = read_manifest(files.path)
-        fingerprint = _fingerprint(files, format)
+        sample = _sample(files, format)
         with ThreadPoolExecutor(1) as helper:  # packing holds no GIL, so the tokenizer is made meanwhile
             making = helper.submit(files.tokenizer)
             core = _pack(files, context, format or "")
@@ -78,7 +79,7 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
         rows = files.plan.decoder.vocab
         if tokenizer.vocab_size > rows:
             raise WeightsError(f"{files.path.name}: the tokenizer has {tokenizer.vocab_size} tokens, the model {rows}")
-        card = _card(files, manifest, core, fingerprint)
+        card = _card(files, manifest, core, sample)
     finally:
         files.close()
     template = manifest.chat_template or files.chat_template
@@ -141,7 +142,7 @@ def core_config(decoder: Decoder) -> _core.ModelConfig:
     return config
 
 
-def _card(files: ModelFiles, manifest: Manifest, core: _core.Model, fingerprint: str) -> ModelCard:
+def _card(files: ModelFiles, manifest: Manifest, core: _core.Model, sample: str) -> ModelCard:
     stored: Counter[str] = Counter()
     for tensor in files.plan.tensors.values():
         if len(tensor.shape) > 1:
@@ -157,7 +158,8 @@ def _card(files: ModelFiles, manifest: Manifest, core: _core.Model, fingerprint:
         format=f"{'+'.join(computed)} ({'+'.join(kind for kind, _ in stored.most_common())})",
         licence=manifest.licence or files.licence,
         created=int(main.stat().st_mtime),
-        fingerprint=fingerprint,
+        fingerprint=f"fp_{sample[:12]}",
+        digest=_digest(files.path, sample),
     )
 
 
@@ -167,14 +169,23 @@ def _name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:200].strip("-.") or "model"
 
 
-def _fingerprint(files: ModelFiles, format: str | None) -> str:
+def _sample(files: ModelFiles, format: str | None) -> str:
     """A hash of the tensors' descriptions and of a sample of each: a few hundred pages instead of the whole file."""
     digest = hashlib.sha256(f"{format or ''}\n{files.plan.decoder}\n".encode())
     for target, tensor in files.plan.tensors.items():
         middle = max(0, tensor.nbytes // 2 - _SAMPLE_BYTES)
         digest.update(f"{target} {tensor.dtype} {tensor.shape}\n".encode())
         digest.update(files.source.view(tensor)[middle : middle + _SAMPLE_BYTES].tobytes())
-    return f"fp_{digest.hexdigest()[:12]}"
+    return digest.hexdigest()
+
+
+def _digest(path: Path, sample: str) -> str:
+    """A sample does not see every change, so a file that was written again counts as another one."""
+    digest = hashlib.sha256(sample.encode())
+    for part in sorted(path.glob("*.safetensors")) if path.is_dir() else [path]:
+        status = part.stat()
+        digest.update(f"\n{part.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def _eos_ids(files: ModelFiles, tokenizer: Tokenizer) -> frozenset[int]:
