@@ -19,7 +19,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"inputs"}),
     frozenset({"prompt", "search", "store"}),
     frozenset({"server"}),
-    frozenset({"commands", "evals", "training", "console"}),
+    frozenset({"commands", "training", "console"}),
+    frozenset({"evals"}),
     frozenset({"bench"}),
     frozenset({"cli"}),
 )

@@ -1,4 +1,4 @@
-"""The command line: `spatz serve | run | chat | batch | pull | models | keys | usage | bench | cost`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | keys | usage | bench | cost | eval`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
@@ -25,6 +25,7 @@ from spatz.commands.serve import serve
 from spatz.commands.shared import Debug, OutputClosed, leave_quietly
 from spatz.commands.usage import usage
 from spatz.errors import ConfigError, SpatzError
+from spatz.evals.command import evaluate
 
 __all__ = ["app", "main"]
 
@@ -48,6 +49,7 @@ app.add_typer(keys, name="keys")
 app.command()(usage)
 app.command()(bench)
 app.command()(cost)
+app.command(name="eval")(evaluate)
 
 
 def _version(value: bool) -> None:

@@ -1,0 +1,169 @@
+"""Who is asked: the model of this process, or any server that speaks the OpenAI API.
+
+Both get the same conversations, with temperature 0 and a fixed number of tokens, and answer with text, what it took and
+how the prompt was read. Lengths are counted with this machine's tokenizer and chat template in both cases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from spatz.engine.request import ContextMode, Request, SamplingParams
+from spatz.errors import RequestError, SpatzError
+from spatz.evals.case import Message
+from spatz.evals.counting import PromptMaker
+from spatz.server.local import LocalModel
+
+__all__ = ["Asker", "LocalAsker", "Reply", "UrlAsker"]
+
+_WAIT_SECONDS = 7200.0  # for an answer: a million tokens on a slow machine
+_SHOWN = 400  # characters of an error
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str
+    prompt_tokens: int
+    cached_tokens: int
+    seconds: float
+    mode: str = ""  # how the prompt was read; "" where a server does not tell
+    blocks: int = 0
+    error: str = ""  # what the server said instead of an answer
+
+
+class Asker(Protocol):
+    @property
+    def name(self) -> str:
+        """The model, and where it runs."""
+
+    def ask(self, messages: Sequence[Message], max_tokens: int, prefix: str = "") -> Reply:
+        """prefix: with which the answer begins already. Errors of the request are in the reply; others are raised."""
+
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        """Of each token but the first, given all before it. Raises SpatzError."""
+
+
+class LocalAsker:
+    def __init__(self, model: LocalModel, context: ContextMode, maker: PromptMaker) -> None:
+        self._model = model
+        self._context = context
+        self._maker = maker
+        self.name = f"{model.name} in this process"
+
+    def ask(self, messages: Sequence[Message], max_tokens: int, prefix: str = "") -> Reply:
+        start = time.perf_counter()
+        try:
+            return asyncio.run(self._ask(messages, max_tokens, prefix, start))
+        except RequestError as error:
+            return Reply("", 0, 0, time.perf_counter() - start, error=error.message[:_SHOWN])
+
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        return asyncio.run(self._logprobs(tokens))
+
+    async def _ask(self, messages: Sequence[Message], max_tokens: int, prefix: str, start: float) -> Reply:
+        prompt = self._maker.prompt(messages)
+        tokens = np.concatenate([prompt.tokens, self._maker.begun(prefix)])
+        params = SamplingParams(max_tokens=max_tokens, temperature=0.0)
+        pieces: list[str] = []
+        usage = None
+        request = self._model.plan(Request(tokens, params, context=self._context, areas=prompt.areas))
+        async with aclosing(self._model.submit(request)) as deltas:
+            async for delta in deltas:
+                pieces.append(delta.text)
+                usage = delta.usage
+        if usage is None:
+            raise SpatzError("an answer broke off")
+        took = time.perf_counter() - start
+        use = usage.context
+        return Reply("".join(pieces), usage.prompt_tokens, usage.cached_tokens, took, use.mode.value, use.blocks)
+
+    async def _logprobs(self, tokens: Sequence[int]) -> list[float]:
+        params = SamplingParams(max_tokens=0, prompt_logprobs=0)
+        asked = Request(np.array(tokens, np.int32), params, source="prompt", context=self._context)
+        found: list[float] = []
+        async with aclosing(self._model.submit(self._model.plan(asked))) as deltas:
+            async for delta in deltas:
+                if delta.prompt_logprobs is not None:
+                    found = [item.logprob for item in delta.prompt_logprobs]
+        return found
+
+
+class UrlAsker:
+    """maker: renders prompts that begin an answer, which the API of chats cannot say."""
+
+    def __init__(self, url: str, model: str, key: str, context: ContextMode, maker: PromptMaker) -> None:
+        import httpx
+
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(base_url=url.rstrip("/") + "/", headers=headers, timeout=_WAIT_SECONDS)
+        self._common: dict[str, Any] = {"model": model}
+        if context is not ContextMode.AUTO:  # a field that other servers need not know
+            self._common["spatz"] = {"context": context.value}
+        self._maker = maker
+        self.name = f"{model} at {url}"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def ask(self, messages: Sequence[Message], max_tokens: int, prefix: str = "") -> Reply:
+        body: dict[str, Any] = {"max_tokens": max_tokens, "temperature": 0}
+        start = time.perf_counter()
+        try:
+            if prefix:
+                tokens = np.concatenate([self._maker.prompt(messages).tokens, self._maker.begun(prefix)])
+                data = self._post("completions", {**body, "prompt": tokens.tolist()})
+                text = data["choices"][0]["text"]
+            else:
+                data = self._post("chat/completions", {**body, "messages": list(messages)})
+                text = data["choices"][0]["message"].get("content") or ""
+            usage = data.get("usage") or {}
+            told = usage.get("spatz") or {}
+            details = usage.get("prompt_tokens_details") or {}
+            return Reply(
+                str(text),
+                int(usage.get("prompt_tokens") or 0),
+                int(details.get("cached_tokens") or 0),
+                time.perf_counter() - start,
+                str(told.get("mode") or ""),
+                int(told.get("blocks") or 0),
+            )
+        except RequestError as error:
+            return Reply("", 0, 0, time.perf_counter() - start, error=error.message[:_SHOWN])
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise SpatzError(f"{self.name} answered in no shape of the API: {type(error).__name__} {error}") from None
+
+    def logprobs(self, tokens: Sequence[int]) -> list[float]:
+        body = {"prompt": list(tokens), "max_tokens": 0, "echo": True, "logprobs": 0, "temperature": 0}
+        data = self._post("completions", body)
+        try:
+            found = data["choices"][0]["logprobs"]["token_logprobs"]
+            return [float(value) for value in found[1 : len(tokens)]]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise SpatzError(f"{self.name} gives no log-probabilities of a prompt (echo with logprobs)") from None
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        import httpx
+
+        try:
+            response = self._client.post(path, json={**self._common, **body})
+            data = response.json()
+        except httpx.HTTPError as error:
+            raise SpatzError(f"{self.name} does not answer: {type(error).__name__}: {error}") from None
+        except ValueError:
+            raise SpatzError(f"{self.name} answered {response.status_code} with no JSON") from None
+        if response.status_code >= 400 or not isinstance(data, dict):
+            said = data.get("error", data) if isinstance(data, dict) else data
+            said = said.get("message", said) if isinstance(said, dict) else said
+            message = f"{response.status_code}: {str(said)[:_SHOWN]}"
+            # Who may not ask, or asks for what is not there, need not ask again.
+            if response.status_code in (401, 403, 404):
+                raise SpatzError(f"{self.name}: {message}")
+            raise RequestError(message, status=response.status_code)
+        return data

@@ -1,0 +1,163 @@
+"""`spatz eval`: what the model finds in long contexts, and how well it foretells long documents."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spatz.commands.shared import configured, note, set_up_logging
+from spatz.config import Settings
+
+if TYPE_CHECKING:
+    from spatz.evals.asking import Asker
+    from spatz.evals.counting import PromptMaker
+
+__all__ = ["evaluate"]
+
+FORMS = ("one", "parts", "messages")
+TEXTS = ("mixed", "prose", "code")
+
+
+@configured("model", "engine", "context")
+def evaluate(
+    settings: Settings,
+    command: typer.Context,
+    tasks: str = typer.Option(
+        "number",
+        "--tasks",
+        help="Joined by commas: number, word, sentence (together: needle), multikey, multivalue, multiquery (multi), "
+        "tracking, aggregation, mrcr, graphwalks, paraphrase, perplexity, or all.",
+    ),
+    lengths: str = typer.Option("4k", "--lengths", help="Tokens of prompt and answer, such as 8k,32k,1040000."),
+    needles: int = typer.Option(20, "--needles", min=1, max=1000, help="Questions of each task at each length."),
+    depths: int = typer.Option(10, "--depths", min=1, max=100, help="Parts of the text over which facts are spread."),
+    share: int = typer.Option(
+        1, "--share-haystack", min=1, max=100, help="Hide so many single needles in one text and ask for each in turn."
+    ),
+    seed: int = typer.Option(0, "--seed", min=0, max=2**31 - 1, help="Another one gives other texts and facts."),
+    form: str = typer.Option(
+        "one",
+        "--form",
+        metavar="|".join(FORMS),
+        help="Text and question as one message, as two parts of one, or as two messages.",
+    ),
+    text: str = typer.Option(
+        "mixed", "--text", metavar="|".join(TEXTS), help="What haystacks are made of; mixed is prose, and then code."
+    ),
+    prefixed: bool = typer.Option(False, "--answer-prefix", help="Begin the answers for the model, as RULER does."),
+    url: str | None = typer.Option(None, "--url", help="Ask a server instead, such as http://127.0.0.1:8000/v1."),
+    name: str | None = typer.Option(None, "--remote-model", help="The model's name there, if --model is not its name."),
+    key_variable: str | None = typer.Option(None, "--key-env", help="The environment variable that holds its API key."),
+    count_text: bool = typer.Option(False, "--count-text", help="Count all the text that there is for haystacks."),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all answers as JSON, after each task.")
+    ] = None,
+    plot_file: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw recall over length and depth.")
+    ] = None,
+) -> None:
+    """Hide facts in real long texts and ask for them.
+
+    A length counts the prompt, as the chat template makes it, and room for the answer; answers are greedy. A value is
+    found if it stands in the answer as it was hidden. Texts are this machine's: Python's documentation and sources,
+    licences, manual pages. Scores: number, word, sentence, multikey and paraphrase are right or wrong; the others are
+    the part that was found, F1 (graphwalks), or similarity (mrcr). A question that gets an error for an answer is
+    wrong.
+    """
+    from spatz.commands.fetch import fetched
+    from spatz.errors import ConfigError
+    from spatz.evals.counting import PromptMaker
+    from spatz.evals.haystack import Corpus
+    from spatz.evals.heatmap import check_plot, plot
+    from spatz.evals.needle import Needles
+    from spatz.evals.plan import Plan, lengths_of, tasks_of
+    from spatz.evals.report import Report, print_report, write_json
+    from spatz.evals.runner import run_plan
+    from spatz.evals.writer import Writer
+
+    set_up_logging("warning", command.obj.on)
+    wanted = Needles(needles, depths, share, seed)
+    plan = Plan(tasks_of(tasks), lengths_of(lengths), wanted, prefixed)
+    _one_of("--form", form, FORMS)
+    _one_of("--text", text, TEXTS)
+    if url is None and (name or key_variable):
+        raise ConfigError("--remote-model and --key-env need --url")
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise ConfigError(f"--json: {json_file.absolute().parent} is no directory")
+    if plot_file is not None:
+        check_plot(plot_file)
+    path = fetched(settings)
+    maker = PromptMaker(path)
+    corpus = Corpus(maker.tokenizer)
+    writer = Writer(corpus, maker.count, form, text)  # type: ignore[arg-type]
+    with _asker(settings, path, maker, url, name, key_variable) as asker, _telling() as tell:
+        how = {
+            "context": settings.context,
+            "seed": seed,
+            "text": text,
+            "form": form,
+            "needles_in_a_text": share,
+            "answer_prefix": prefixed,
+        }
+        report = Report(asker.name, how, plan.lengths, depths, text=corpus.count() if count_text else None)
+
+        def done() -> None:
+            if json_file is not None:
+                write_json(report, json_file)
+
+        done()  # where nothing can be written, this is the time to know
+        run_plan(plan, writer, asker, report, tell, done)
+    print_report(report)
+    if plot_file is not None and not plot(report, plot_file):
+        note("there is no heat map: none of these tasks hides one fact at one place")
+
+
+@contextmanager
+def _asker(
+    settings: Settings, path: Path, maker: PromptMaker, url: str | None, name: str | None, key_variable: str | None
+) -> Iterator[Asker]:
+    from spatz.engine.request import ContextMode
+    from spatz.errors import ConfigError
+    from spatz.evals.asking import LocalAsker, UrlAsker
+    from spatz.server.local import local_model
+
+    mode = ContextMode(settings.context)
+    if url is None:
+        with local_model(settings, path) as model:
+            yield LocalAsker(model, mode, maker)
+        return
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"--url: {url} is no address such as http://127.0.0.1:8000/v1")
+    key = os.environ.get(key_variable, "") if key_variable else ""
+    if key_variable and not key:
+        raise ConfigError(f"--key-env: there is no environment variable {key_variable}")
+    asker = UrlAsker(url, name or settings.model, key, mode, maker)
+    try:
+        yield asker
+    finally:
+        asker.close()
+
+
+@contextmanager
+def _telling() -> Iterator[Callable[[str], None]]:
+    """What is being asked right now, on stderr, where a person looks at it."""
+    if not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("", refresh_per_second=4) as status:
+        yield status.update
+
+
+def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:
+    from spatz.errors import ConfigError
+
+    if value not in known:
+        raise ConfigError(f"{switch}: {value!r} is none of {', '.join(known)}")
