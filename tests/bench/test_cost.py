@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from spatz.bench import cost
@@ -14,6 +15,7 @@ from spatz.bench.cost import CostPlan, measure_speeds
 from spatz.cli import main
 from spatz.config import Settings
 from spatz.errors import SpatzError
+from spatz.prompt.build import Prompt
 from spatz.server.local import local_model
 
 SMALL = CostPlan(runs=1, prompts=(40,), reread=256, answer_prompt=4, answer=3, at_once=(1, 3))
@@ -45,7 +47,8 @@ def test_speeds(model_path: Path) -> None:
 
 def test_a_cache_that_finds_nothing_has_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "run_batch", lambda *_: 1.0)
-    model = SimpleNamespace(stats=lambda: SimpleNamespace(tokens_cached=7), encode=lambda text: list(range(600)))
+    prompt = Prompt(np.arange(600, dtype=np.int32))
+    model = SimpleNamespace(stats=lambda: SimpleNamespace(tokens_cached=7), encode=lambda text: prompt)
     with pytest.raises(SpatzError, match="only 0 of 257 tokens were found again"):
         measure_speeds(model, SMALL, lambda doing: None)  # type: ignore[arg-type]
 

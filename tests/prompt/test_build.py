@@ -26,7 +26,7 @@ START, END, BOS = 0, 1, 2
 
 
 def said(prompt: Prompt, tokenizer: Tokenizer) -> list[tuple[str, str, str]]:
-    return [(s.role, s.kind, tokenizer.decode(prompt.tokens[s.start : s.end])) for s in prompt.spans]
+    return [(s.role, s.kind, tokenizer.decode(prompt.tokens[s.start : s.end])) for s in prompt.areas]
 
 
 def test_a_conversation(tokenizer: Tokenizer) -> None:
@@ -34,12 +34,10 @@ def test_a_conversation(tokenizer: Tokenizer) -> None:
     prompt = build_chat(messages, CHATML, tokenizer)
     text = "<|im_start|>system\nuser<|im_end|>\n<|im_start|>user\nsystem user<|im_end|>\n<|im_start|>assistant\n"
     assert tokenizer.decode(prompt.tokens) == text
-    assert prompt.tokens == tokenizer.encode(text, parse_special=True)
+    assert prompt.tokens.tolist() == tokenizer.encode(text, parse_special=True)
     assert said(prompt, tokenizer) == [("system", "instruction", "user"), ("user", "instruction", "system user")]
-    assert (
-        build_chat(messages, CHATML, tokenizer, add_generation_prompt=False).tokens
-        == prompt.tokens[: -len("\nassistant") - 1]
-    )
+    without = build_chat(messages, CHATML, tokenizer, add_generation_prompt=False)
+    assert without.tokens.tolist() == prompt.tokens[: -len("\nassistant") - 1].tolist()
 
 
 HOSTILE = [
@@ -72,7 +70,8 @@ def test_control_text_stays_text(tokenizer: Tokenizer, template: ChatTemplate, c
     assert [t for t in prompt.tokens if t < 4] == [t for t in benign.tokens if t < 4]
     shown = content.split("</think>")[-1] if template is SPLITTING else content
     plain = tokenizer.encode(shown.strip())
-    assert any(prompt.tokens[i : i + len(plain)] == plain for i in range(len(prompt.tokens)))
+    tokens = prompt.tokens.tolist()
+    assert any(tokens[i : i + len(plain)] == plain for i in range(len(tokens)))
 
 
 PIECES = [
@@ -122,11 +121,11 @@ def test_bos_is_there_once(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tokenizer, "add_bos", True)
     message = [{"role": "user", "content": "a"}]
     prompt = build_chat(message, CHATML, tokenizer)
-    assert prompt.tokens[:2] == [BOS, START]
+    assert prompt.tokens[:2].tolist() == [BOS, START]
     assert said(prompt, tokenizer) == [("user", "instruction", "a")]
     own = ChatTemplate("{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}", bos_token="<s>")
-    assert build_chat(message, own, tokenizer).tokens == [BOS, *tokenizer.encode("a")]
-    assert build_completion("<s>a", tokenizer).tokens == build_completion("a", tokenizer).tokens
+    assert build_chat(message, own, tokenizer).tokens.tolist() == [BOS, *tokenizer.encode("a")]
+    assert build_completion("<s>a", tokenizer).tokens.tolist() == build_completion("a", tokenizer).tokens.tolist()
 
 
 WRONG: list[tuple[Any, str]] = [
@@ -164,9 +163,9 @@ def test_a_base_model_has_no_chat(tokenizer: Tokenizer) -> None:
 
 
 def test_completions(tokenizer: Tokenizer) -> None:
-    assert build_completion("a<|im_end|>", tokenizer).tokens == [*tokenizer.encode("a"), END]
-    assert build_completion([5, 6], tokenizer).tokens == [5, 6]
-    assert build_completion("", tokenizer).tokens == [BOS]
+    assert build_completion("a<|im_end|>", tokenizer).tokens.tolist() == [*tokenizer.encode("a"), END]
+    assert build_completion([5, 6], tokenizer).tokens.tolist() == [5, 6]
+    assert build_completion("", tokenizer).tokens.tolist() == [BOS]
     for wrong in ([], [tokenizer.vocab_size], [-1], [True], [1.0], ["a"]):
         with pytest.raises(RequestError) as caught:
             build_completion(wrong, tokenizer)  # type: ignore[arg-type]

@@ -6,13 +6,29 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
-from spatz.engine.request import Constraint, Delta, FinishReason, Request, TokenLogprob, Usage
+import numpy as np
+
+from spatz.context.areas import Area
+from spatz.engine.request import (
+    Constraint,
+    ContextMode,
+    ContextUse,
+    Delta,
+    FinishReason,
+    Request,
+    TokenLogprob,
+    Tokens,
+    Usage,
+)
 from spatz.engine.stats import EngineStats
 from spatz.errors import ContextLengthError, OverloadedError, RequestError
+from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import PLAIN, Dialect
 from spatz.prompt.tool_grammar import CallsGrammar
 from spatz.prompt.tool_messages import messages_for
@@ -42,7 +58,7 @@ class FakeStream:
         tokens = tuple(text.encode())
         self.sent_tokens += len(tokens)
         scores = token_logprobs(text, params.logprobs) if params.logprobs is not None else ()
-        usage = Usage(len(self.request.prompt), self.sent_tokens, 0) if last else None
+        usage = self._usage() if last else None
         self.items.put_nowait(Delta(index, text, tokens, scores, None, finish, usage))
 
     def play(self, words: Sequence[str]) -> None:
@@ -84,8 +100,15 @@ class FakeStream:
         if told is not None:
             told(usage)
 
+    def _usage(self) -> Usage:
+        blocks, spans = self.model.read
+        use = ContextUse(self.request.context)
+        if use.mode is not ContextMode.EXACT:
+            use = ContextUse(use.mode, blocks, spans)
+        return Usage(len(self.request.prompt), self.sent_tokens, 0, use)
+
     async def aclose(self) -> None:
-        self._tell(Usage(len(self.request.prompt), self.sent_tokens, 0))
+        self._tell(self._usage())
         self.closed.set()
         self.model.open.discard(self)
 
@@ -100,6 +123,11 @@ class FakeConstraint:
         raise AssertionError("nothing runs here")
 
 
+def _prompt(data: bytes) -> Prompt:
+    """Bytes as tokens, of which `bytes` makes the same again."""
+    return Prompt(np.frombuffer(data, np.uint8), (Area(0, len(data)),))  # type: ignore[arg-type]
+
+
 def _text(content: Any) -> str:
     return content if isinstance(content, str) else "\n".join(part["text"] for part in content or ())
 
@@ -111,9 +139,14 @@ class FakeModel:
     created = 1_700_000_000
     fingerprint = "fp_fake"
     context_length = CONTEXT
+    context_limit = CONTEXT  # where a test sets more, this is a model that can route
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.planned: list[bool] = []
+        """Of each request that was planned: whether in the event loop's thread."""
+        self.read: tuple[int, tuple[tuple[int, int], ...]] = (0, ())
+        """Blocks and spans that are told of prompts that are not read exactly."""
         self.chats: list[Sequence[dict[str, str]]] = []
         self.turns: list[Turn] = []
         self.dialect: Dialect = PLAIN
@@ -126,11 +159,11 @@ class FakeModel:
         self.held = False
         self.draining = False
 
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> Sequence[int]:
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> Prompt:
         self.chats.append(messages)
-        return list("".join(f"{m['role']}:{m['content']}\n" for m in messages).encode())
+        return _prompt("".join(f"{m['role']}:{m['content']}\n" for m in messages).encode())
 
-    def encode_turn(self, turn: Turn) -> Sequence[int]:
+    def encode_turn(self, turn: Turn) -> Prompt:
         self.turns.append(turn)
         messages = messages_for(turn.messages, shown_tools(turn, self.dialect), self.dialect)
         return self.encode_chat([{**m, "content": _text(m["content"])} for m in messages])
@@ -139,26 +172,38 @@ class FakeModel:
         wanted = wanted_form(turn, self.dialect, ())
         return None if wanted is None else FakeConstraint(wanted)
 
-    def encode(self, text: str) -> Sequence[int]:
-        return list(text.encode())
+    def encode(self, text: str) -> Prompt:
+        return _prompt(text.encode())
 
     def token_bytes(self, token: int) -> bytes:
         if token > 255:
             raise RequestError(f"Invalid 'prompt': {token} is not a token id.", param="prompt", code="invalid_value")
         return bytes([token])
 
-    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
+    async def logprobs(self, prompt: Tokens | str, text: str, request: Request) -> Sequence[float]:
         return [self.likely(prompt if isinstance(prompt, str) else bytes(prompt).decode(), text)] * len(text)
+
+    def plan(self, request: Request) -> Request:
+        """Long prompts are routed, where the model can; of those of a skimmed one all is read."""
+        self.planned.append(threading.current_thread() is threading.main_thread())
+        size = len(request.prompt)
+        mode = request.context
+        if mode is ContextMode.AUTO:
+            fits = size + (request.params.max_tokens or 0) <= self.context_length
+            mode = ContextMode.EXACT if fits or self.context_limit <= self.context_length else ContextMode.ROUTED
+        limit = self.context_length if mode is ContextMode.EXACT else self.context_limit
+        if size > limit:
+            raise ContextLengthError(
+                f"This model's maximum context length is {limit} tokens. However, your {request.source} resulted in "
+                f"{size} tokens.",
+                param=request.source,
+            )
+        return replace(request, context=mode)
 
     def submit(self, request: Request) -> FakeStream:
         if self.draining:
             raise OverloadedError("The server is shutting down.", status=503)
-        if len(request.prompt) > CONTEXT:
-            raise ContextLengthError(
-                f"This model's maximum context length is {CONTEXT} tokens. However, your {request.source} resulted in "
-                f"{len(request.prompt)} tokens.",
-                param=request.source,
-            )
+        assert request.context is not ContextMode.AUTO, "it was not planned"
         self.requests.append(request)
         stream = FakeStream(self, request)
         self.open.add(stream)
@@ -182,4 +227,4 @@ class FakeModel:
                 stream.items.put_nowait(OverloadedError("The server is shutting down.", status=503))
 
     def stats(self) -> EngineStats:
-        return EngineStats(1, 2, 3, 100, 10, 5, 4096, 7, 11, 13, 17, 0, 0)
+        return EngineStats(1, 2, 3, 100, 10, 5, 4096, 7, 11, 13, 17, 0, 0, prefill_done=19, prefill_total=23)

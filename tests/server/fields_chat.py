@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.fields import Elsewhere, Honoured, Refused, Sight, Table, param, unsupported
+from spatz.engine.request import ContextMode
 from spatz.prompt.turn import GrammarFormat, JsonFormat, ToolChoice
 
 USER = [{"role": "user", "content": "hi"}]
@@ -73,6 +74,16 @@ SHARED: Table = {
         Refused({"a": 1}, "logit_bias", "invalid_value"),
         Refused({"65": 101}, "logit_bias", "invalid_value"),
         Refused([1], "logit_bias", "invalid_type"),
+    ],
+    "spatz": [
+        Honoured({"context": "exact"}, lambda sight: sight.request.context is ContextMode.EXACT),
+        Honoured({"context": "routed"}, lambda sight: sight.answer["usage"]["spatz"]["mode"] == "routed"),
+        Honoured({"context": "skim"}, lambda sight: sight.request.context is ContextMode.SKIM),
+        Honoured({}, lambda sight: sight.request.context is ContextMode.EXACT),
+        Refused({"context": "full"}, "spatz.context", "invalid_value"),
+        Refused({"context": True}, "spatz.context", "invalid_value"),
+        Refused({"contexts": "skim"}, "spatz.contexts", "unknown_parameter"),
+        Refused("skim", "spatz", "invalid_type"),
     ],
     "user": [Elsewhere("server/test_gate.py::test_the_access_log_names_the_user"), Refused(5, "user", "invalid_type")],
     "stream": [
@@ -238,7 +249,7 @@ COMPLETIONS: Table = {
     **SHARED,
     "prompt": [
         Honoured("hi", lambda sight: bytes(sight.request.prompt) == b"hi"),
-        Honoured([104, 105], lambda sight: bytes(sight.request.prompt) == b"hi"),
+        Honoured([104, 105], lambda sight: list(sight.request.prompt) == [104, 105]),
         Honoured(["a", "b"], lambda sight: [c["index"] for c in sight.answer["choices"]] == [0, 1]),
         Honoured([[97], [98]], lambda sight: sight.answer["usage"]["prompt_tokens"] == 2),
         Refused([], "prompt", "empty_array"),

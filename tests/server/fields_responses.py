@@ -6,6 +6,7 @@ from typing import Any
 
 from server.fields import Elsewhere, Honoured, Refused, Sight, Table, param, shown, unsupported
 from server.fields_chat import SCHEMA
+from spatz.engine.request import ContextMode
 from spatz.prompt.turn import JsonFormat, ToolChoice, Turn
 
 TOOL = {"type": "function", "name": "f", "parameters": {}, "strict": False}
@@ -112,6 +113,13 @@ RESPONSES: Table = {
     ],
     "user": [Elsewhere(LOG), shown("user", "ada")],
     "safety_identifier": [Elsewhere(LOG), shown("safety_identifier", "s-1")],
+    "spatz": [
+        Honoured({"context": "skim"}, lambda sight: sight.request.context is ContextMode.SKIM),
+        Honoured({"context": "routed"}, lambda sight: sight.answer["usage"]["spatz"]["mode"] == "routed"),
+        Refused({"context": "full"}, "spatz.context", "invalid_value"),
+        Refused({"window": 5}, "spatz.window", "unknown_parameter"),
+        Refused([], "spatz", "invalid_type"),
+    ],
     "access_programs": [unsupported("access_programs", ["x"])],
     "background_options": [unsupported("background_options", {"x": 1})],
     "context_management": [unsupported("context_management", [{"type": "compaction"}])],

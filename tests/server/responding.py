@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 PATH = "/v1/responses"
 # What the open specification requires and the SDK does not name.
 OPEN_KEYS = {"presence_penalty", "frequency_penalty", "store"}
+OUR_KEYS = {"spatz"}  # in the usage: how the prompt was read
 MORE_KEYS = {"obfuscation", "bytes", "name", "status"}  # what is in some versions of the SDK
 KEYS = {  # always there, by the reference
     "id",
@@ -71,7 +72,7 @@ def check_response(found: dict[str, Any], *, openly: bool = True) -> dict[str, A
     """openly: also by the open specification, which knows neither custom tools nor schemas of formats."""
     assert set(found) >= KEYS
     response = Response.model_validate_json(json.dumps(found), strict=True)
-    _check_known(response, OPEN_KEYS)
+    _check_known(response, OPEN_KEYS | OUR_KEYS)
     for item in found["output"]:
         for part in item.get("content", ()):
             assert part["annotations"] == [] and isinstance(part["logprobs"], list)
@@ -99,7 +100,7 @@ def check_event(event: dict[str, Any], *, openly: bool = True) -> None:
     parsed = EVENTS.validate_json(text, strict=True)
     assert parsed.type == event["type"]
     if event["type"] != "error":  # which has the nested form for others
-        _check_known(parsed, OPEN_KEYS | MORE_KEYS)
+        _check_known(parsed, OPEN_KEYS | OUR_KEYS | MORE_KEYS)
     if openly and event["type"] in OPEN_EVENTS_BY_NAME:
         OPEN_EVENTS_BY_NAME[event["type"]].model_validate_json(text)
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from server.conftest import WAIT
-from server.fake import FakeModel
+from server.fake import CONTEXT, FakeModel
 from spatz.config import Settings
 from spatz.errors import ConfigError
 from spatz.server.app import create_app
@@ -84,7 +84,13 @@ async def test_models(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/v1/models")).json()
     assert [entry["id"] for entry in listed["data"]] == ["fake-model", "gpt-4.1-nano"]
     for entry in listed["data"]:
-        assert entry == {"id": entry["id"], "object": "model", "created": 1_700_000_000, "owned_by": "spatz"}
+        assert entry == {
+            "id": entry["id"],
+            "object": "model",
+            "created": 1_700_000_000,
+            "owned_by": "spatz",
+            "spatz": {"context": "auto", "native_context": CONTEXT, "context_limit": CONTEXT},
+        }
         assert (await client.get(f"/v1/models/{entry['id']}")).json() == entry
     check_error(await client.get("/v1/models/a/b"), 404, "model_not_found")
 

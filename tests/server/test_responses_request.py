@@ -69,6 +69,7 @@ SEEN_ELSEWHERE = {
     "input",  # below
     "model",  # below
     "previous_response_id",  # test_responses.py
+    "spatz",  # test_context.py
     "stream",  # test_responses_stream.py
     "stream_options",
 }
@@ -111,6 +112,7 @@ async def test_defaults(client: httpx.AsyncClient, model: FakeModel) -> None:
         "output_tokens": 12,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 20,
+        "spatz": {"mode": "exact", "blocks": 0, "spans": []},
     }
     assert (await client.post(PATH, json=body(**dict.fromkeys(ResponseRequest.model_fields)))).is_error
     nulls = {key: None for key in ResponseRequest.model_fields if key not in ("model", "input")}

@@ -42,7 +42,7 @@ class CostPlan:
 
 
 def measure_speeds(model: ServedModel, plan: CostPlan, tell: Tell) -> list[Speed]:
-    text = TextTokens(model)
+    text = TextTokens(_Encoder(model))
     found = []
     for size in plan.prompts:
         tell(f"prompts of {size} tokens")
@@ -61,6 +61,15 @@ def measure_speeds(model: ServedModel, plan: CostPlan, tell: Tell) -> list[Speed
         assumes = "one answer at a time" if size == 1 else f"{size} answers at once, all the time"
         found.append(Speed(OUTPUT, f"output_{size}", assumes, size * plan.answer / _median(plan.runs, answers)))
     return found
+
+
+class _Encoder:
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    def encode(self, text: str) -> list[int]:
+        tokens: list[int] = self._model.encode(text).tokens.tolist()
+        return tokens
 
 
 def _reread(model: ServedModel, prompt: list[int], runs: int) -> float:

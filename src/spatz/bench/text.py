@@ -29,7 +29,7 @@ def long_text(characters: int) -> str:
 
 
 class Encoder(Protocol):
-    """A tokenizer, or a served model."""
+    """A tokenizer, or what stands for one."""
 
     def encode(self, text: str, /) -> Sequence[int]: ...
 

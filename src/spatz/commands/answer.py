@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spatz.engine.request import FinishReason, Request, SamplingParams, Usage
+from spatz.commands.prompt_bar import PromptBar
+from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams, Usage
 from spatz.errors import RequestError
 
 if TYPE_CHECKING:
+    from spatz.prompt.build import Prompt
     from spatz.server.served import ServedModel
 
 __all__ = ["Answer", "answer", "params_of"]
@@ -29,12 +32,21 @@ def params_of(**given: Any) -> SamplingParams:
 
 
 async def answer(
-    model: ServedModel, prompt: Sequence[int], params: SamplingParams, show: Callable[[str], None], source: str
+    model: ServedModel,
+    prompt: Prompt,
+    params: SamplingParams,
+    show: Callable[[str], None],
+    source: str,
+    context: ContextMode,
 ) -> Answer:
+    """show: gets the text as it comes. Cancelling it ends the request within one step."""
+    request = Request(prompt=prompt.tokens, params=params, source=source, context=context, areas=prompt.areas)
+    request = await asyncio.to_thread(model.plan, request)
     pieces: list[str] = []
     reason, usage = FinishReason.ABORT, None
-    async with aclosing(model.submit(Request(prompt=prompt, params=params, source=source))) as deltas:
+    async with aclosing(model.submit(request)) as deltas, PromptBar(deltas, len(request.prompt)) as bar:
         async for delta in deltas:
+            await bar.end()  # before anything is printed where it stands
             if delta.text:
                 pieces.append(delta.text)
                 show(delta.text)

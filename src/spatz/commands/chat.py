@@ -11,7 +11,7 @@ import typer
 
 from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
-from spatz.engine.request import SamplingParams
+from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def chat(
         if person:
             _remember_lines(settings.data_dir / "chat_history")
             print(f"{model.name}. /help lists the commands.")
-        talk = Conversation(model, params, system, runner)
+        talk = Conversation(model, params, system, runner, ContextMode(settings.context))
         while (line := _line("> " if person else "")) is not None:
             if not talk.take(line):
                 break
@@ -67,10 +67,18 @@ def chat(
 
 
 class Conversation:
-    def __init__(self, model: ServedModel, params: SamplingParams, system: str | None, runner: asyncio.Runner) -> None:
+    def __init__(
+        self,
+        model: ServedModel,
+        params: SamplingParams,
+        system: str | None,
+        runner: asyncio.Runner,
+        context: ContextMode = ContextMode.AUTO,
+    ) -> None:
         self._model = model
         self._params = params
         self._runner = runner
+        self._context = context
         self.messages: list[Message] = []
         self._start(system)
 
@@ -101,8 +109,8 @@ class Conversation:
 
         asked = [*self.messages, {"role": "user", "content": text}]
         try:
-            tokens = self._model.encode_chat(asked)
-            result = self._runner.run(answer(self._model, tokens, self._params, _show, "messages"))
+            prompt = self._model.encode_chat(asked)
+            result = self._runner.run(answer(self._model, prompt, self._params, _show, "messages", self._context))
         except RequestError as error:
             note(f"{error}" + (" (/reset starts anew)" if error.code == "context_length_exceeded" else ""))
             return

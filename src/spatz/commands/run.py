@@ -14,6 +14,7 @@ import typer
 
 from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
+from spatz.engine.request import ContextMode, Usage
 from spatz.errors import ConfigError
 
 __all__ = ["run"]
@@ -84,12 +85,12 @@ def run(
     with local_model(settings, fetched(settings)) as model:
         messages = [{"role": "system", "content": system}] if system is not None else []
         messages.append({"role": "user", "content": text})
-        tokens = model.encode(text) if raw else model.encode_chat(messages)
+        encoded = model.encode(text) if raw else model.encode_chat(messages)
         source = "prompt" if raw else "messages"
-        result = asyncio.run(answer(model, tokens, params, show, source))
+        result = asyncio.run(answer(model, encoded, params, show, source, ContextMode(settings.context)))
         end = time.perf_counter()
         if as_json:
-            usage = result.usage
+            usage, use = result.usage, result.usage.context
             report = {
                 "model": model.name,
                 "system_fingerprint": model.fingerprint,
@@ -100,6 +101,8 @@ def run(
                     "prompt_tokens": usage.prompt_tokens,
                     "completion_tokens": usage.completion_tokens,
                     "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+                    "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+                    "spatz": {"mode": use.mode.value, "blocks": use.blocks, "spans": [list(s) for s in use.spans]},
                 },
                 "seconds": {
                     "to_first_text": round(first_token - start, 4) if first_token else None,
@@ -109,8 +112,20 @@ def run(
             print(json.dumps(report, ensure_ascii=False))
         elif not result.text.endswith("\n"):
             print()
+        if not as_json and result.usage.context.mode is not ContextMode.EXACT:
+            note(context_note(result.usage))
         if result.finish_reason.value == "length":
             note(f"the answer was cut after {result.usage.completion_tokens} tokens")
+
+
+def context_note(usage: Usage) -> str:
+    """What a person should know of an answer that was not drawn from all of the prompt alike."""
+    use = usage.context
+    of = f"of the prompt's {usage.prompt_tokens:,} tokens"
+    if use.mode is ContextMode.SKIM:
+        read = sum(end - start for start, end in use.spans)
+        return f"skimmed: {of}, {read:,} in {use.blocks:,} blocks were read"
+    return f"routed: {of}, {use.blocks:,} blocks beyond the latest were looked up"
 
 
 def prompt_text(prompt: str | None, files: list[Path]) -> str:

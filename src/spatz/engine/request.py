@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from spatz.context.areas import Area
 
@@ -27,8 +27,11 @@ __all__ = [
     "Request",
     "SamplingParams",
     "TokenLogprob",
+    "Tokens",
     "Usage",
 ]
+
+Tokens: TypeAlias = "Sequence[int] | NDArray[np.int32]"  # an array where there may be a million of them
 
 
 class FinishReason(StrEnum):
@@ -92,7 +95,7 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    prompt: Sequence[int]
+    prompt: Tokens
     params: SamplingParams
     request_id: str = ""
     source: str = "messages"  # the API's name for the prompt in errors: "messages", "prompt" or "input"

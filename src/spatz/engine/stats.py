@@ -59,6 +59,8 @@ class EngineStats:
     tokens_out: int
     preemptions: int
     failures: int  # steps that the core failed
+    prefill_done: int = 0  # tokens of the prompts under way that have been run, reused ones included
+    prefill_total: int = 0  # tokens of the prompts under way
 
 
 class Listener(Protocol):

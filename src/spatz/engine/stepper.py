@@ -109,6 +109,7 @@ class Stepper:
 
     def stats(self) -> EngineStats:
         scheduler = self.scheduler
+        prompts = [sequence for sequence in tuple(scheduler.running) if sequence.remaining > 1]
         return EngineStats(
             queued=scheduler.queued,
             waiting=len(scheduler.waiting),
@@ -123,6 +124,8 @@ class Stepper:
             tokens_out=self._tokens_out,
             preemptions=scheduler.preemptions,
             failures=self._failures,
+            prefill_done=sum(sequence.computed for sequence in prompts),
+            prefill_total=sum(sequence.goal for sequence in prompts),
         )
 
     def check(self) -> None:

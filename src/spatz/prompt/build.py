@@ -1,7 +1,7 @@
 """Messages or a plain prompt to tokens, with the places of what was said: the last step before the engine.
 
-The chat template's text is tokenized with its special tokens, the messages' without (control_text.py). Each message's
-place is remembered as a span, for what comes later to tell instructions from documents. Lengths are not checked here.
+The chat template's text is tokenized with its special tokens, the messages' without (control_text.py). Each part's
+place is remembered as an area, for what comes later to tell instructions from documents. Lengths are not checked here.
 """
 
 from __future__ import annotations
@@ -9,36 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spatz.context.areas import Area, Kind
 from spatz.errors import RequestError
 from spatz.prompt.chat_template import ChatTemplate
 from spatz.prompt.control_text import ControlText
 from spatz.weights.tokenizer import Tokenizer
 
-__all__ = ["Kind", "Prompt", "Span", "build_chat", "build_completion"]
-
-Kind = Literal["instruction", "document"]
+__all__ = ["Prompt", "build_chat", "build_completion"]
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Tokens start to end - 1 hold a part of a message; the outermost may also hold a little of what is beside it."""
-
-    role: str
-    kind: Kind
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Prompt:
-    tokens: list[int]
-    spans: tuple[Span, ...] = ()  # in order, none empty
+    tokens: NDArray[np.int32]  # [tokens]
+    areas: tuple[Area, ...] = ()  # in order, none empty; the outermost tokens may hold a little of what is beside them
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +70,15 @@ def build_completion(prompt: str | Sequence[int], tokenizer: Tokenizer) -> Promp
     The model's BOS is put before a text that does not begin with it. Raises RequestError.
     """
     if isinstance(prompt, str):
-        tokens = _with_bos(tokenizer.encode(prompt, parse_special=True), tokenizer)
-        if not tokens:
+        tokens = _with_bos(tokenizer.encode_array(prompt, parse_special=True), tokenizer)
+        if not len(tokens):
             start = tokenizer.special_id("<|endoftext|>")
             start = next((token for token in (start, tokenizer.bos_id, tokenizer.eos_id) if token is not None), None)
             if start is None:
                 raise RequestError(
                     "The prompt is empty, and this model has no token that begins a text.", param="prompt"
                 )
-            tokens = [start]
+            tokens = np.array([start], np.int32)
     else:
         for token in prompt:
             if type(token) is not int or not 0 <= token < tokenizer.vocab_size:
@@ -93,10 +86,10 @@ def build_completion(prompt: str | Sequence[int], tokenizer: Tokenizer) -> Promp
                     f"{str(token)[:40]} is not a token of this model: ids go from 0 to {tokenizer.vocab_size - 1}.",
                     param="prompt",
                 )
-        tokens = list(prompt)
-        if not tokens:
+        tokens = np.array(prompt, np.int32)
+        if not len(tokens):
             raise RequestError("The prompt has no tokens.", param="prompt")
-    return Prompt(tokens, (Span("user", "instruction", 0, len(tokens)),))
+    return Prompt(tokens, (Area(0, len(tokens)),))
 
 
 @lru_cache(maxsize=4)
@@ -104,9 +97,9 @@ def _control_text(tokenizer: Tokenizer) -> ControlText:
     return ControlText(tokenizer.special_tokens)
 
 
-def _with_bos(tokens: list[int], tokenizer: Tokenizer) -> list[int]:
-    if tokenizer.add_bos and tokenizer.bos_id is not None and tokens[:1] != [tokenizer.bos_id]:
-        return [tokenizer.bos_id, *tokens]
+def _with_bos(tokens: NDArray[np.int32], tokenizer: Tokenizer) -> NDArray[np.int32]:
+    if tokenizer.add_bos and tokenizer.bos_id is not None and tokens[:1].tolist() != [tokenizer.bos_id]:
+        return np.concatenate([np.array([tokenizer.bos_id], np.int32), tokens])
     return tokens
 
 
@@ -270,7 +263,8 @@ def _encode(
     stand_ins: dict[str, str],
     tokenizer: Tokenizer,
 ) -> Prompt:
-    tokens: list[int] = []
+    pieces: list[NDArray[np.int32]] = []
+    count = 0  # tokens in them
     # Where each piece of text begins: in characters of rendered, in tokens; and the text's token borders, in bytes.
     edges = sorted({edge for _, begin, end in places for edge in (begin, end)})
     token_at: dict[int, tuple[int, int]] = {}  # edge -> (token that it lies in or before, the first token from it on)
@@ -279,25 +273,29 @@ def _encode(
     edge = next(waiting)
     for text, is_special in control.split(rendered):
         if is_special:
-            tokens.append(tokenizer.special_tokens[text])
+            pieces.append(np.array([tokenizer.special_tokens[text]], np.int32))
+            count += 1
             at += len(text)
             continue
         plain = control.restore(text, stand_ins)
-        ids = tokenizer.encode(plain, continues=at > 0)
+        ids = tokenizer.encode_array(plain, continues=at > 0)
         if edge <= at + len(text):
             ends = np.cumsum(tokenizer.byte_lengths[ids])
             # SentencePiece may put a space in front, which the text does not have.
-            shift = max(0, int(ends[-1]) - len(plain.encode())) if ids and tokenizer.adds_space else 0
+            shift = max(0, int(ends[-1]) - len(plain.encode())) if len(ids) and tokenizer.adds_space else 0
             while edge <= at + len(text):
                 offset = len(plain[: edge - at].encode()) + (shift if edge > at else 0)
                 inside = int(np.searchsorted(ends, offset, side="right"))
                 after = int(np.searchsorted(ends, offset, side="left")) + (1 if offset > 0 else 0)
-                token_at[edge] = (len(tokens) + min(inside, len(ids)), len(tokens) + min(after, len(ids)))
+                token_at[edge] = (count + min(inside, len(ids)), count + min(after, len(ids)))
                 edge = next(waiting)
-        tokens += ids
+        pieces.append(ids)
+        count += len(ids)
         at += len(text)
-    if tokens[:1] != [tokenizer.bos_id] and tokenizer.add_bos and tokenizer.bos_id is not None:
-        tokens.insert(0, tokenizer.bos_id)
-        token_at = {key: (inside + 1, after + 1) for key, (inside, after) in token_at.items()}
-    spans = (Span(part.role, part.kind, token_at[begin][0], token_at[end][1]) for part, begin, end in places)
-    return Prompt(tokens, tuple(span for span in spans if span.start < span.end))
+    tokens = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
+    with_bos = _with_bos(tokens, tokenizer)
+    bos = len(with_bos) - len(tokens)
+    areas = (
+        Area(token_at[begin][0] + bos, token_at[end][1] + bos, part.kind, part.role) for part, begin, end in places
+    )
+    return Prompt(with_bos, tuple(area for area in areas if area.size))

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from spatz.engine.request import FinishReason, Request, SamplingParams, TokenLogprob
+from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams, TokenLogprob
 from spatz.prompt.tools import chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.call_reader import CallReader
@@ -61,7 +61,14 @@ class Work:
 
 
 async def prepare(
-    model: ServedModel, turn: Turn, params: SamplingParams, *, request_id: str, source: str, meter: Meter
+    model: ServedModel,
+    turn: Turn,
+    params: SamplingParams,
+    *,
+    request_id: str,
+    source: str,
+    meter: Meter,
+    context: ContextMode,
 ) -> Work:
     """The turn as work for the engine. Raises RequestError for what cannot be served, before anything runs."""
     open_question = undecided(turn, model.dialect)
@@ -69,7 +76,15 @@ async def prepare(
         # Whatever is decided, it has to be possible.
         await model.constrain(chosen(turn, tuple(tool.name for tool in turn.tools)), source)
     first = chosen(turn, ()) if open_question else turn
-    request = Request(prompt=(), params=params, request_id=request_id, source=source, priority=meter.caller.priority)
+    request = Request(
+        prompt=(),
+        params=params,
+        request_id=request_id,
+        source=source,
+        priority=meter.caller.priority,
+        context=context,
+        owner=meter.caller.owner,
+    )
     return Work(turn, await _completed(model, first, request), open_question)
 
 
@@ -81,7 +96,7 @@ async def _completed(model: ServedModel, turn: Turn, request: Request) -> Reques
     params = request.params
     if params.stop and not may_answer_text(turn):
         params = replace(params, stop=())  # they end a text; in the middle of a call they would leave half of one
-    return replace(request, prompt=prompt, params=params, constraint=constraint)
+    return replace(request, prompt=prompt.tokens, areas=prompt.areas, params=params, constraint=constraint)
 
 
 async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> AsyncGenerator[Event, None]:
@@ -105,7 +120,7 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
                 left -= 1
                 for event in readers[index].end(delta.finish_reason is FinishReason.LENGTH):
                     yield event
-                yield Finished(index, readers[index].reason, None if left else replace(totals))
+                yield Finished(index, readers[index].reason, None if left else totals)
 
 
 class Answers:

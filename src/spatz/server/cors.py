@@ -25,6 +25,7 @@ EXPOSED = (
     "retry-after",
     *(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset") for kind in ("requests", "tokens")),
     "x-request-id",
+    "x-spatz-context",
 )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "LogitBias",
     "MaxTokens",
     "Sampling",
+    "SpatzOptions",
     "Stop",
     "StreamOptions",
     "Strict",
@@ -90,13 +91,19 @@ LogitBias = Annotated[dict[str, float], AfterValidator(_logit_bias)]
 MaxTokens = Annotated[int, AfterValidator(_max_tokens)]
 
 
+class SpatzOptions(Strict):
+    """What no other API has (`extra_body` of the SDK)."""
+
+    context: Literal["auto", "exact", "routed", "skim"] | None = None
+
+
 class StreamOptions(Strict):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None  # off unless asked for: it pads, and the padding costs bandwidth
 
 
 class Sampling(Strict):
-    """What chat and legacy completions have in common. The last four are extensions (`extra_body` of the SDK)."""
+    """What chat and legacy completions have in common. The last five are extensions (`extra_body` of the SDK)."""
 
     model: Annotated[str, Field(max_length=512)]
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -114,6 +121,7 @@ class Sampling(Strict):
     top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
     ignore_eos: bool | None = None
+    spatz: SpatzOptions | None = None
 
     def check_stream(self) -> None:
         if self.stream_options is not None and not self.stream:

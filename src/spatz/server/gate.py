@@ -20,6 +20,7 @@ from spatz.errors import RateLimitError, RequestError
 from spatz.server.auth import Auth
 from spatz.server.body import Body
 from spatz.server.caller import Caller
+from spatz.server.context import HEADER
 from spatz.server.generate import stopping
 from spatz.server.json_response import JsonResponse
 from spatz.server.limits import Ticket
@@ -162,6 +163,9 @@ class _Passage:
                 (b"openai-processing-ms", str(elapsed).encode()),
                 (b"openai-version", API_VERSION.encode()),
             ]
+            meter = self._scope.get("spatz.meter")
+            if meter is not None and meter.context is not None and self._status < 400:
+                message["headers"].append((HEADER, meter.context.encode()))
             if self._limited is not None:
                 message["headers"] += self._gate._state.limiter.headers(self._limited)
             if not await self._body.settle():

@@ -7,15 +7,17 @@ generators here, and with them the slots in the engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import Request as HttpRequest
 
-from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
+from spatz.engine.request import ContextUse, Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.errors import RequestError
+from spatz.prompt.build import Prompt
+from spatz.server.context import context_body, planned, shared_mode
 from spatz.server.meter import Charge, Meter
 from spatz.server.served import ServedModel
 from spatz.server.sse import wait_for_disconnect
@@ -62,8 +64,11 @@ class Totals:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    contexts: dict[int, ContextUse] = field(default_factory=dict)  # by the place of the prompt
 
-    def add(self, usage: Usage) -> None:
+    def add(self, usage: Usage, place: int = 0) -> None:
+        """place: of the prompt in its request."""
+        self.contexts[place] = usage.context
         self.prompt_tokens += usage.prompt_tokens
         self.completion_tokens += usage.completion_tokens
         self.cached_tokens += usage.cached_tokens
@@ -85,6 +90,7 @@ class Totals:
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
             },
+            "spatz": context_body(self.contexts),
         }
 
 
@@ -93,6 +99,13 @@ async def stream(
 ) -> AsyncGenerator[tuple[int, Delta], None]:
     """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j."""
     charges = meter.admit(requests)
+    try:
+        requests = [await planned(model, request) for request in requests]
+    except BaseException:
+        for charge in charges:
+            charge.drop()
+        raise
+    meter.context = shared_mode(request.context for request in requests)
     if len(requests) == 1:
         async with aclosing(_timed(model, requests[0], meter, charges[0])) as deltas:
             async for delta in deltas:
@@ -166,7 +179,7 @@ async def gather(model: ServedModel, requests: Sequence[Request], meter: Meter) 
             if delta.finish_reason is not None:
                 choice.finish_reason = delta.finish_reason
             if delta.usage is not None:
-                totals.add(delta.usage)
+                totals.add(delta.usage, index // (len(choices) // len(requests)))
     for choice in choices:
         choice.text = "".join(choice.pieces)
     return choices, totals
@@ -187,7 +200,6 @@ async def unless_gone(request: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(working, gone, return_exceptions=True)
 
 
-async def encode_off_loop(size: int, encode: Any, value: Any) -> Sequence[int]:
+async def encode_off_loop(size: int, encode: Callable[[T], Prompt], value: T) -> Prompt:
     """Long texts are tokenized in a thread, so that running streams do not stall."""
-    result: Sequence[int] = encode(value) if size < LONG_TEXT else await asyncio.to_thread(encode, value)
-    return result
+    return encode(value) if size < LONG_TEXT else await asyncio.to_thread(encode, value)

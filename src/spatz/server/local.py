@@ -11,19 +11,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from spatz import _core
 from spatz.config import Settings
-from spatz.engine.backend import Backend
-from spatz.engine.engine import Engine
 from spatz.context.block_store import BlockStore
 from spatz.context.disk_tier import DiskTier, address_space
 from spatz.context.prefix import Tier, root
+from spatz.engine.backend import Backend
+from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
-from spatz.engine.request import Request, SamplingParams
+from spatz.engine.request import ContextMode, Request, SamplingParams, Tokens
 from spatz.engine.stats import EngineStats
 from spatz.engine.stream import Stream
 from spatz.errors import ConfigError, RequestError
-from spatz.prompt.build import build_chat, build_completion
+from spatz.prompt.build import Prompt, build_chat, build_completion
 from spatz.prompt.chat_template import ChatTemplate
 from spatz.prompt.dialect import dialect_of
 from spatz.prompt.grammar import ConstraintMaker, Grammars
@@ -36,9 +38,9 @@ from spatz.weights.load import LoadedModel, load_model
 
 __all__ = ["LocalModel", "local_model"]
 
+BLOCKS_IN_MEMORY = 4 << 30  # of long prompts, where they cannot lie on the disk
 LEAST_KV_BYTES = 1024 << 20
 LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with which the process stays below 450 MB
-BLOCKS_IN_MEMORY = 4 << 30  # of long prompts, where they cannot lie on the disk
 
 
 class LocalModel:
@@ -46,9 +48,9 @@ class LocalModel:
 
     def __init__(self, loaded: LoadedModel, engine: Engine, core: Mapping[str, str | int], blocks: BlockStore) -> None:
         self._loaded = loaded
+        self.blocks = blocks
         self.core = core
         """How it is computed: "isa", "threads" and "kv"."""
-        self.blocks = blocks
         self._template = _template(loaded)
         self._special = loaded.tokenizer.special_tokens
         self.dialect = dialect_of(loaded.chat_template, self._special)
@@ -60,22 +62,23 @@ class LocalModel:
         self.fingerprint = loaded.card.fingerprint
         self.format = loaded.card.format
         self.context_length = engine.backend.context_length
+        self.context_limit: int = getattr(engine.backend, "context_limit", self.context_length)
 
-    def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
-        return build_chat(messages, self._template, self._loaded.tokenizer).tokens
+    def encode_chat(self, messages: Sequence[Message]) -> Prompt:
+        return build_chat(messages, self._template, self._loaded.tokenizer)
 
-    def encode_turn(self, turn: Turn) -> Sequence[int]:
+    def encode_turn(self, turn: Turn) -> Prompt:
         tools = shown_tools(turn, self.dialect)
         messages = messages_for(turn.messages, tools, self.dialect)
         given = hf_tools(tools) if self.dialect.trained else ()
-        return build_chat(messages, self._template, self._loaded.tokenizer, tools=given).tokens
+        return build_chat(messages, self._template, self._loaded.tokenizer, tools=given)
 
     async def constrain(self, turn: Turn, source: str) -> ConstraintMaker | None:
         wanted = wanted_form(turn, self.dialect, self._special)
         return None if wanted is None else await compiled(self.grammars, wanted, turn.tools, source)
 
-    def encode(self, text: str) -> Sequence[int]:
-        return build_completion(text, self._loaded.tokenizer).tokens
+    def encode(self, text: str) -> Prompt:
+        return build_completion(text, self._loaded.tokenizer)
 
     def token_bytes(self, token: int) -> bytes:
         if not 0 <= token < self.engine.backend.vocab:
@@ -84,15 +87,17 @@ class LocalModel:
             )
         return self._loaded.tokenizer.token_bytes(token)
 
-    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
-        encode = self._loaded.tokenizer.encode
+    async def logprobs(self, prompt: Tokens | str, text: str, request: Request) -> Sequence[float]:
+        encode = self._loaded.tokenizer.encode_array
         before = encode(prompt, add_special=True) if isinstance(prompt, str) else prompt
         tokens = encode(text, continues=True)
         asked = replace(
             request,
-            prompt=[*before, *tokens],
+            prompt=np.concatenate([np.asarray(before, np.int32), tokens]),
             params=SamplingParams(max_tokens=0, prompt_logprobs=0),
             constraint=None,
+            context=ContextMode.EXACT,
+            areas=(),
         )
         found: Sequence[float] = ()
         async with self.submit(asked) as deltas:
@@ -100,6 +105,13 @@ class LocalModel:
                 if delta.prompt_logprobs is not None:
                     found = [item.logprob for item in delta.prompt_logprobs[-len(tokens) :]]
         return found
+
+    def plan(self, request: Request) -> Request:
+        plan = getattr(self.engine, "plan", None)
+        if plan is not None:
+            planned: Request = plan(request)
+            return planned
+        return replace(request, context=ContextMode.EXACT)
 
     def submit(self, request: Request) -> Stream:
         return self.engine.submit(request)

@@ -28,6 +28,7 @@ class Meter:
     ) -> None:
         """counters are called in the event loop. ticket: what the caller's limits are settled with."""
         self.caller = caller
+        self.context: str | None = None  # how its prompts are read, from when that is known
         self._metrics = metrics
         self._counters = counters
         self._ticket = ticket
@@ -45,6 +46,7 @@ class Meter:
         for counter in self._counters:
             counter(self.caller, usage, 0 if self._counted else 1)
         self._counted = True
+        self._metrics.read(usage.context)
 
 
 class Charge:

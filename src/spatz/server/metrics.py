@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from spatz.engine.request import ContextUse
 from spatz.engine.stats import EngineStats
 
 __all__ = ["CONTENT_TYPE", "Metrics", "Stopwatch"]
@@ -34,6 +35,12 @@ class _Engine(Collector):
             ("spatz_queue_requests", "Requests that have not started", stats.queued),
             ("spatz_waiting_sequences", "Sequences that are not in the batch", stats.waiting),
             ("spatz_batch_sequences", "Sequences in the batch", stats.running),
+            ("spatz_prefill_done_tokens", "Tokens of the prompts under way that have been run", stats.prefill_done),
+            (
+                "spatz_prefill_left_tokens",
+                "Tokens of the prompts under way that are still to be run",
+                max(0, stats.prefill_total - stats.prefill_done),
+            ),
             ("spatz_kv_pages_total", "Pages of the KV cache", stats.pages_total),
             ("spatz_kv_pages_used", "Pages of the KV cache that sequences use", stats.pages_used),
             ("spatz_kv_pages_idle", "Pages of the KV cache kept for prefix reuse alone", stats.pages_idle),
@@ -61,6 +68,12 @@ class Metrics:
         self.first_token = Histogram(
             "spatz_first_token_seconds", "Time to the first token", buckets=FIRST_TOKEN, registry=self.registry
         )
+        self.contexts = Counter(
+            "spatz_context_prompts", "Prompts by how they were read", ["mode"], registry=self.registry
+        )
+        self.blocks = Counter(
+            "spatz_context_blocks", "Blocks of long prompts that were looked up", ["mode"], registry=self.registry
+        )
         self.per_token = Histogram(
             "spatz_token_seconds",
             "Mean time per further token of a request, per choice",
@@ -71,6 +84,12 @@ class Metrics:
     def finished(self, route: str, status: int, seconds: float) -> None:
         self.requests.labels(route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def read(self, use: ContextUse) -> None:
+        """A prompt has been answered."""
+        self.contexts.labels(use.mode.value).inc()
+        if use.blocks:
+            self.blocks.labels(use.mode.value).inc(use.blocks)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -38,6 +38,13 @@ ERRORS = {
 BODY_ERRORS = (408, 413, 415)
 HEADERS = {"x-request-id": {"schema": {"type": "string"}, "description": "Names the request in the server's log."}}
 
+CONTEXT_HEADER = {
+    "x-spatz-context": {
+        "schema": {"enum": ["exact", "routed", "skim", "mixed"]},
+        "description": "How the prompt was read. Not of what is run in the background.",
+    }
+}
+
 
 def install(app: FastAPI, routers: Iterable[APIRouter]) -> None:
     routers = tuple(routers)
@@ -225,7 +232,9 @@ class _Operation:
             }
         if endpoint.other:
             content[endpoint.other] = {"schema": {"type": "string"}}
-        return {"description": "The answer.", "content": content, "headers": HEADERS}
+        runs = endpoint.body is not None and endpoint.events is not None
+        headers = HEADERS | CONTEXT_HEADER if runs else HEADERS
+        return {"description": "The answer.", "content": content, "headers": headers}
 
     def _errors(self) -> dict[str, Any]:
         skipped = () if self._method == "POST" else BODY_ERRORS

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from spatz.errors import RequestError
+from spatz.server.context import context_body
 from spatz.server.generate import Totals
 from spatz.server.json_response import dumps
 from spatz.server.responses_items import Item
@@ -88,6 +89,7 @@ def usage_body(totals: Totals) -> dict[str, Any]:
         "output_tokens": totals.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": totals.prompt_tokens + totals.completion_tokens,
+        "spatz": context_body(totals.contexts),
     }
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from spatz.engine.request import ContextMode
 from spatz.errors import ContextLengthError
 from spatz.prompt.turn import Turn
+from spatz.server.context import context_limit
 from spatz.server.generate import LONG_TEXT
 from spatz.server.responses_items import Item
 from spatz.server.responses_kept import is_instruction
@@ -22,10 +24,13 @@ __all__ = ["fit", "prompt_tokens", "too_long"]
 ROOM = 256  # tokens for an answer whose length was not limited, where there is a choice
 
 
-async def fit(model: ServedModel, body: ResponseRequest | InputTokensRequest, items: Sequence[Item]) -> Turn:
+async def fit(
+    model: ServedModel, body: ResponseRequest | InputTokensRequest, items: Sequence[Item], mode: ContextMode
+) -> Turn:
     """The turn of `truncation: auto`. Raises ContextLengthError where even what has to stay does not fit."""
     asked = body.max_output_tokens if isinstance(body, ResponseRequest) else None
-    room = model.context_length - (asked or min(ROOM, model.context_length // 8))
+    limit = context_limit(model, mode)
+    room = limit - (asked or min(ROOM, limit // 8))
     turn = body.turn(items)
     if await prompt_tokens(model, turn) <= room:
         return turn
@@ -46,7 +51,7 @@ async def fit(model: ServedModel, body: ResponseRequest | InputTokensRequest, it
             fails = kept
             kept = (fits + fails) // 2
     if best is None:
-        raise too_long(model, size or await prompt_tokens(model, turn), asked)
+        raise too_long(limit, size or await prompt_tokens(model, turn), asked)
     return best
 
 
@@ -76,14 +81,15 @@ def _without(items: Sequence[Item], dropped: set[int]) -> list[Item]:
     ]
 
 
-def too_long(model: ServedModel, size: int, asked: int | None) -> ContextLengthError:
-    limit = f"This model's maximum context length is {model.context_length} tokens."
-    if asked is not None and size < model.context_length:
+def too_long(limit: int, size: int, asked: int | None) -> ContextLengthError:
+    """limit: of tokens, in the mode that was asked for."""
+    words = f"This model's maximum context length is {limit} tokens."
+    if asked is not None and size < limit:
         return ContextLengthError(
-            f"{limit} However, you requested {size + asked} tokens ({size} in the input, {asked} in the completion). "
+            f"{words} However, you requested {size + asked} tokens ({size} in the input, {asked} in the completion). "
             "Please reduce the length of the input or completion.",
             param="input",
         )
     return ContextLengthError(
-        f"{limit} However, your input resulted in {size} tokens. Please reduce the length of the input.", param="input"
+        f"{words} However, your input resulted in {size} tokens. Please reduce the length of the input.", param="input"
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from spatz.errors import RequestError
 from spatz.prompt.turn import JsonFormat, Turn
-from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, Strict, problem, refused
+from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, SpatzOptions, Strict, problem, refused
 from spatz.server.metadata import Metadata
 from spatz.server.responses_items import Body, InputItem, Item
 from spatz.server.responses_kept import turn_messages
@@ -120,6 +120,7 @@ class _Prompted(Body):
     text: TextConfig | None = None
     truncation: Literal["auto", "disabled"] | None = None
     reasoning: Annotated[Any, BeforeValidator(_reasoning)] = None
+    spatz: SpatzOptions | None = None  # an extension (`extra_body` of the SDK)
 
     @property
     def conversation_id(self) -> str | None:

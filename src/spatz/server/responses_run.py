@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from spatz.engine.request import SamplingParams
 from spatz.errors import RequestError
 from spatz.server.answer import Work, answer, prepare
+from spatz.server.context import context_limit, context_mode
 from spatz.server.meter import Meter
 from spatz.server.responses_answer import Response, dump, new_response
 from spatz.server.responses_fit import fit, too_long
@@ -77,12 +78,15 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
         top_p=1.0 if body.top_p is None else body.top_p,
         logprobs=body.logprobs,
     )
+    mode = context_mode(body.spatz, state.settings.context)
     with naming_input():
-        turn = await fit(state.model, body, past.all) if body.truncation == "auto" else body.turn(past.all)
-        work = await prepare(state.model, turn, params, request_id=request_id, source="input", meter=meter)
-    size = len(work.request.prompt)
-    if size + (body.max_output_tokens or 1) > state.model.context_length:
-        raise too_long(state.model, size, body.max_output_tokens)
+        turn = await fit(state.model, body, past.all, mode) if body.truncation == "auto" else body.turn(past.all)
+        work = await prepare(
+            state.model, turn, params, request_id=request_id, source="input", meter=meter, context=mode
+        )
+    size, limit = len(work.request.prompt), context_limit(state.model, mode)
+    if size + (body.max_output_tokens or 1) > limit:
+        raise too_long(limit, size, body.max_output_tokens)
     response = new_response(body, state.model.name, state.default_temperature)
     return Job(state, meter, body.model_copy(update={"input": None}), past.own, past.depth + 1, work, response)
 

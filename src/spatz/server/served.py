@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from spatz.engine.request import Constraint, Delta, Request, Usage
+from spatz.engine.request import Constraint, Delta, Request, Tokens, Usage
 from spatz.engine.stats import EngineStats
+from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.turn import Message, Turn
 from spatz.server.tool_decision import ToolJudge
@@ -46,20 +47,24 @@ class ServedModel(Protocol):
 
     @property
     def context_length(self) -> int:
-        """The most tokens of a prompt and its answer together."""
+        """The most tokens of a prompt and its answer together, where the prompt is read exactly."""
+
+    @property
+    def context_limit(self) -> int:
+        """The same where it is routed or skimmed; not more than `context_length` where the model cannot do that."""
 
     @property
     def grammars(self) -> Grammars:
         """Makes constraints out of formats."""
 
-    def encode_chat(self, messages: Sequence[Message]) -> Sequence[int]:
+    def encode_chat(self, messages: Sequence[Message]) -> Prompt:
         """Messages through the chat template, ready for the answer."""
 
     @property
     def dialect(self) -> Dialect:
         """How the model writes tool calls."""
 
-    def encode_turn(self, turn: Turn) -> Sequence[int]:
+    def encode_turn(self, turn: Turn) -> Prompt:
         """The same with the turn's tools, and with calls and results among the messages."""
 
     async def constrain(self, turn: Turn, source: str) -> Callable[[], Constraint] | None:
@@ -67,17 +72,23 @@ class ServedModel(Protocol):
         a parameter of chat ("messages") or of Responses ("input"), for what cannot be compiled.
         """
 
-    def encode(self, text: str) -> Sequence[int]: ...
+    def encode(self, text: str) -> Prompt: ...
 
     def token_bytes(self, token: int) -> bytes:
         """Raises RequestError for an id that is not the model's."""
 
-    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]:
+    async def logprobs(self, prompt: Tokens | str, text: str, request: Request) -> Sequence[float]:
         """Of the text's tokens, said after the prompt. request: for whom it is asked. Cancelling it frees its slot."""
 
     @property
     def judge(self) -> ToolJudge:
         """Decides between text and calls for a model that does not do it itself."""
+
+    def plan(self, request: Request) -> Request:
+        """Decide how the prompt is read, and prepare it. For any thread: a long one takes its time.
+
+        Raises RequestError, as submit does. What was planned is submitted as it is.
+        """
 
     def submit(self, request: Request) -> DeltaStream:
         """Raises RequestError at once for what cannot be served."""

@@ -14,9 +14,10 @@ from typing import Any
 from starlette.requests import Request
 
 from spatz.config import Settings
-from spatz.engine.request import SamplingParams
+from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
 from spatz.server.caller import caller_of
+from spatz.server.context import context_limit
 from spatz.server.fields import Sampling
 from spatz.server.keyring import KeyRing
 from spatz.server.limits import Limiter
@@ -48,7 +49,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.database)
-        self.limiter = Limiter(self.model.name, self.model.context_length)
+        self.limiter = Limiter(self.model.name, context_limit(self.model, ContextMode.AUTO))
         self.usage = UsageRecorder(self.database, self.model.name, self.keys)
         self.counters.append(self.usage.count)
         self.services.append(self.usage.running())
@@ -78,7 +79,9 @@ class State:
         return self.settings.default_temperature
 
     def meter(self, request: Request) -> Meter:
-        return Meter(self.metrics, caller_of(request), self.counters, request.scope.get("spatz.ticket"))
+        made = Meter(self.metrics, caller_of(request), self.counters, request.scope.get("spatz.ticket"))
+        request.scope["spatz.meter"] = made
+        return made
 
     def head(self, prefix: str) -> dict[str, Any]:
         """What every answer and chunk carries. model is the model's own name, also when an alias was asked for."""

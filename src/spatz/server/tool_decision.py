@@ -21,7 +21,8 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from spatz.engine.request import Request
+from spatz.engine.request import Request, Tokens
+from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.tools import callable_tools, chosen
 from spatz.prompt.turn import Tool, ToolChoice, Turn
@@ -47,9 +48,9 @@ class Scorer(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def encode_turn(self, turn: Turn) -> Sequence[int]: ...
+    def encode_turn(self, turn: Turn) -> Prompt: ...
 
-    async def logprobs(self, prompt: Sequence[int] | str, text: str, request: Request) -> Sequence[float]: ...
+    async def logprobs(self, prompt: Tokens | str, text: str, request: Request) -> Sequence[float]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,12 @@ class ToolJudge:
     async def judge(self, question: str, tools: Sequence[Tool], request: Request) -> Judgement:
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def score(prompt: Sequence[int] | str, text: str) -> float:
+        async def score(prompt: Tokens | str, text: str) -> float:
             async with limit:
                 found = await self._model.logprobs(prompt, text, request)
             return sum(found) / len(found)
 
-        async def base(prompt: Sequence[int] | str, text: str) -> float:
+        async def base(prompt: Tokens | str, text: str) -> float:
             """Of a question without content: the same for every request with these tools."""
             key = (prompt if isinstance(prompt, str) else tuple(prompt), text)
             if key not in self._remembered:
@@ -110,9 +111,9 @@ class ToolJudge:
         best = max(range(count), key=lambda place: 2 * fits[place] + wants[place])
         return Judgement(call - call_base + FIT_WEIGHT * max(fits), tools[best].name)
 
-    def _called(self, question: str, tools: Sequence[Tool]) -> Sequence[int]:
+    def _called(self, question: str, tools: Sequence[Tool]) -> Tokens:
         messages = [{"role": "user", "content": question}]
-        return self._model.encode_turn(Turn(messages, tuple(tools), ToolChoice("required")))
+        return self._model.encode_turn(Turn(messages, tuple(tools), ToolChoice("required"))).tokens
 
 
 def _question(turn: Turn) -> str | None:

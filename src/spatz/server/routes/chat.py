@@ -23,6 +23,7 @@ from spatz.server.answer import (
 )
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
+from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
 from spatz.server.json_response import JsonResponse
@@ -49,7 +50,10 @@ async def create_chat_completion(request: Request) -> Response:
     top = (body.top_logprobs or 0) if body.logprobs else None
     turn = body.turn()
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
-    work = await prepare(state.model, turn, params, request_id=request_id(request), source="messages", meter=meter)
+    mode = context_mode(body.spatz, state.settings.context)
+    work = await prepare(
+        state.model, turn, params, request_id=request_id(request), source="messages", meter=meter, context=mode
+    )
     head = state.head("chatcmpl-")
     if body.store:
         await check_room(state)

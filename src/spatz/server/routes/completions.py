@@ -6,11 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from spatz.engine.request import FinishReason, TokenLogprob
+from spatz.context.areas import Area
+from spatz.engine.request import FinishReason, TokenLogprob, Tokens
 from spatz.engine.request import Request as EngineRequest
+from spatz.prompt.build import Prompt
 from spatz.server.completion_answer import (
     LogprobLists,
     best_choices,
@@ -20,6 +23,7 @@ from spatz.server.completion_answer import (
     join,
 )
 from spatz.server.completion_request import CompletionRequest
+from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, encode_off_loop, gather, stream, unless_gone
 from spatz.server.json_response import JsonResponse
@@ -56,10 +60,18 @@ async def create_completion(request: Request) -> Response:
         # A request for no tokens is one for the prompt's scores.
         prompt_logprobs=(body.logprobs or 0) if body.echo and (body.logprobs is not None or not max_tokens) else None,
     )
-    priority = meter.caller.priority
     work = [
-        EngineRequest(prompt=ids, params=params, request_id=request_id(request), source="prompt", priority=priority)
-        for ids in [await _encode(state, prompt) for prompt in prompts]
+        EngineRequest(
+            prompt=encoded.tokens,
+            params=params,
+            request_id=request_id(request),
+            source="prompt",
+            priority=meter.caller.priority,
+            context=context_mode(body.spatz, state.settings.context),
+            areas=encoded.areas,
+            owner=meter.caller.owner,
+        )
+        for encoded in [await _encode(state, prompt) for prompt in prompts]
     ]
     echoes = [Echo(state, body, prompt, item.prompt) for prompt, item in zip(prompts, work, strict=True)]
     if body.stream:
@@ -81,25 +93,25 @@ async def create_completion(request: Request) -> Response:
     return JsonResponse(completion(state.head("cmpl-"), bodies, totals))
 
 
-async def _encode(state: State, prompt: str | list[int]) -> Sequence[int]:
+async def _encode(state: State, prompt: str | list[int]) -> Prompt:
     if isinstance(prompt, str):
         return await encode_off_loop(len(prompt), state.model.encode, prompt)
-    return prompt
+    return Prompt(np.array(prompt, np.int32), (Area(0, len(prompt)),))
 
 
 class Echo:
     """What `echo` and `logprobs` put before an answer: nothing, the prompt's text, its tokens' scores."""
 
-    def __init__(self, state: State, body: CompletionRequest, prompt: str | list[int], tokens: Sequence[int]) -> None:
+    def __init__(self, state: State, body: CompletionRequest, prompt: str | list[int], tokens: Tokens) -> None:
         self._top = body.logprobs
         self._echo = bool(body.echo)
-        self._first = state.model.token_bytes(tokens[0]) if self._echo and len(tokens) else b""
+        self._first = state.model.token_bytes(int(tokens[0])) if self._echo and len(tokens) else b""
         if not self._echo:
             self.text = ""
         elif isinstance(prompt, str):
             self.text = prompt
         else:
-            self.text = b"".join(state.model.token_bytes(token) for token in tokens).decode("utf-8", "replace")
+            self.text = b"".join(state.model.token_bytes(token) for token in prompt).decode("utf-8", "replace")
 
     def lists(self) -> LogprobLists | None:
         return None if self._top is None else LogprobLists(self._top)
@@ -138,7 +150,7 @@ async def _chunks(
             if own is not None and delta.logprobs:
                 parts.append(own.scored(delta.logprobs))
             if delta.usage is not None:
-                totals.add(delta.usage)
+                totals.add(delta.usage, index // n)
             if text or parts or delta.finish_reason is not None:
                 yield chunk(index, text, join(parts) or None, delta.finish_reason)
     usage = b""

@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from spatz.engine.request import ContextMode
+from spatz.server.context import context_limit
 from spatz.server.json_response import JsonResponse
 from spatz.server.state import State, state_of
 
@@ -16,7 +18,13 @@ router = APIRouter()
 
 
 def _entry(state: State, name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": state.model.created, "owned_by": "spatz"}
+    model = state.model
+    context = {
+        "context": state.settings.context,
+        "native_context": model.context_length,
+        "context_limit": context_limit(model, ContextMode.AUTO),
+    }
+    return {"id": name, "object": "model", "created": model.created, "owned_by": "spatz", "spatz": context}
 
 
 @router.get("/v1/models")

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from spatz.errors import RequestError
 from spatz.server.caller import caller_of
+from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, unless_gone
 from spatz.server.json_response import JsonResponse
@@ -105,7 +106,8 @@ async def count_input_tokens(request: Request) -> Response:
         state.check_model(body.model)
     past = await find_past(state, caller_of(request), body)
     with naming_input():
-        turn = await fit(state.model, body, past.all) if body.truncation == "auto" else body.turn(past.all)
+        mode = context_mode(body.spatz, state.settings.context)
+        turn = await fit(state.model, body, past.all, mode) if body.truncation == "auto" else body.turn(past.all)
         count = await prompt_tokens(state.model, turn)
     return JsonResponse({"object": "response.input_tokens", "input_tokens": count})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from spatz.server.shapes.common import Count, Shape, Text512
+from spatz.server.shapes.common import ContextUse, ContextUses, Count, Shape, Text512, exactly
 
 __all__ = [
     "ChatCompletion",
@@ -87,6 +87,20 @@ class Usage(Shape):
     completion_tokens_details: CompletionDetails
 
 
+class ChatUsage(Usage):
+    spatz: ContextUse
+
+
+class CompletionUsage(Usage):
+    spatz: ContextUse | ContextUses
+
+
+class StoredUsage(Usage):
+    """What was stored by an older version does not say how its prompt was read."""
+
+    spatz: Annotated[ContextUse, Field(default_factory=exactly)]
+
+
 class ChatChoice(Shape):
     index: Count
     message: ChatMessage
@@ -100,7 +114,7 @@ class ChatCompletion(Shape):
     created: Count
     model: str
     choices: list[ChatChoice]
-    usage: Usage
+    usage: ChatUsage
     service_tier: Literal["default"]
     system_fingerprint: str
 
@@ -108,6 +122,7 @@ class ChatCompletion(Shape):
 class StoredChatCompletion(ChatCompletion):
     """With what was asked."""
 
+    usage: StoredUsage  # type: ignore[assignment]
     request_id: str
     input_user: str | None
     frequency_penalty: float | None
@@ -177,7 +192,7 @@ class ChatCompletionChunk(Shape):
     choices: list[ChunkChoice]
     service_tier: Literal["default"]
     system_fingerprint: str
-    usage: Usage | None = None
+    usage: ChatUsage | None = None
     obfuscation: str = ""
 
 
@@ -201,7 +216,7 @@ class Completion(Shape):
     created: Count
     model: str
     choices: list[CompletionChoice]
-    usage: Usage
+    usage: CompletionUsage
     system_fingerprint: str
 
 
@@ -219,4 +234,4 @@ class CompletionChunk(Shape):
     model: str
     choices: list[CompletionChunkChoice]
     system_fingerprint: str
-    usage: Usage | None = None
+    usage: CompletionUsage | None = None

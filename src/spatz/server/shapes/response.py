@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from spatz.server.shapes.chat import TokenLogprob
-from spatz.server.shapes.common import Count, Error, Shape, Text512
+from spatz.server.shapes.common import ContextUse, Count, Error, Shape, Text512, exactly
 
 __all__ = ["InputTokens", "Item", "ItemList", "Response", "ResponseEvent"]
 
@@ -130,6 +130,7 @@ class ResponseUsage(Shape):
     output_tokens: Count
     output_tokens_details: OutputDetails
     total_tokens: Count
+    spatz: Annotated[ContextUse, Field(default_factory=exactly)]  # not in what older versions stored
 
 
 class Failure(Shape):
