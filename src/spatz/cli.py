@@ -1,4 +1,4 @@
-"""The command line: `spatz serve | run | chat | batch | pull | models | keys | usage | bench | cost | eval`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | keys | cache | usage | bench | cost | eval`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
@@ -16,6 +16,7 @@ from spatz import __version__
 from spatz.bench.command import bench
 from spatz.bench.cost_command import cost
 from spatz.commands.batch import batch
+from spatz.commands.cache import cache
 from spatz.commands.chat import chat
 from spatz.commands.keys import keys
 from spatz.commands.models import models
@@ -46,6 +47,7 @@ app.command()(batch)
 app.command()(pull)
 app.command()(models)
 app.add_typer(keys, name="keys")
+app.add_typer(cache, name="cache")
 app.command()(usage)
 app.command()(bench)
 app.command()(cost)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from spatz.context.block_file import BlockFile
+    from spatz.context.block_medium import Medium
     from spatz.context.block_space import Space
-    from spatz.context.block_store import Medium
 
 __all__ = ["CHECKSUM_BYTES", "Block", "DamagedBlock", "Entry", "checksum"]
 

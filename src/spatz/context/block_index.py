@@ -20,12 +20,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["COUNTERS", "VERSION", "BlockIndex", "IndexUnusable", "Row", "SpaceRow", "Wish"]
 
 VERSION = 1  # of the tables, of the slots' layout and of the checksums
 COUNTERS = ("hits", "misses", "evictions", "damaged")  # over the cache's life
 
+_HEAD = struct.Struct("<qqHHH").pack
 _FILE = "index.db"
 _APPLICATION = 0x53505A43  # "SPZC"
 _WAIT = 5.0  # seconds for another process that writes
@@ -52,8 +54,7 @@ class SpaceRow:
     segment_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     space: int
     slot: int
     digest: bytes
@@ -196,11 +197,11 @@ class BlockIndex:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def add_space(self, name: str, block_bytes: int, segment_bytes: int) -> SpaceRow:
+    def add_space(self, name: str, block_bytes: int, segment_bytes: int) -> int:
         query = "INSERT INTO spaces (name, block_bytes, segment_bytes) VALUES (?, ?, ?)"
         number = self._connection.execute(query, (name, block_bytes, segment_bytes)).lastrowid
         assert number is not None
-        return SpaceRow(number, name, block_bytes, segment_bytes)
+        return number
 
     def remove_space(self, space: int) -> None:
         self._connection.execute("DELETE FROM entries WHERE space = ?", (space,))
@@ -264,5 +265,5 @@ def _check_version(connection: sqlite3.Connection) -> None:
 
 
 def _seal(space: int, slot: int, digest: bytes, parent: bytes, owner: str, checksum: bytes) -> int:
-    head = struct.pack("<qqHHH", space, slot, len(digest), len(parent), len(checksum))
-    return zlib.crc32(b"".join((head, digest, parent, checksum, owner.encode("utf-8", "surrogatepass"))))
+    head = _HEAD(space, slot, len(digest), len(parent), len(checksum))
+    return zlib.crc32(head + digest + parent + checksum + owner.encode("utf-8", "surrogatepass"))

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from spatz.context.block import Block, DamagedBlock, Entry, checksum
 from spatz.context.block_file import BlockFile
+from spatz.errors import OverloadedError
 
 if TYPE_CHECKING:
-    from spatz.context.block_store import BlockStore, Medium
+    from spatz.context.block_medium import Medium
+    from spatz.context.block_store import BlockStore
 
 __all__ = ["Space"]
 
@@ -31,7 +33,7 @@ class Space:
         self.block_bytes = block_bytes
         self.entries: dict[bytes, Entry] = {}
         self.followers: Counter[bytes] = Counter()  # how many known blocks follow the one with this address
-        self.files: dict[Medium, BlockFile] = {}
+        self.files: dict[Medium, BlockFile] = {}  # the one that is to be taken first, first
         self._store = store
 
     def __contains__(self, digest: bytes) -> bool:
@@ -70,8 +72,6 @@ class Space:
 
     def put(self, digest: bytes, parent: bytes, data: NDArray[np.uint8], owner: str = "") -> bool:
         """Store data as a whole. False: a disk failed, or there is no room."""
-        from spatz.errors import OverloadedError
-
         try:
             block = self.reserve()
         except OverloadedError:
@@ -80,7 +80,7 @@ class Space:
             try:
                 block.fill(data)
             except OSError as error:
-                self._store.complain(error)
+                self._store.complain("disk", "the cache's disk cannot be written (%s)", error.strerror)
                 return False
             self.commit(block, digest, parent, owner)
         return True
@@ -94,6 +94,28 @@ class Space:
         entry = self.entries.get(digest)
         if entry is not None:
             self._store.delete([entry])
+
+    # --- with the store's lock held ----------------------------------------------------------------------------------
+
+    def know(self, entry: Entry) -> None:
+        """It can be found from now on."""
+        entry.known = True
+        self.entries[entry.digest] = entry
+        if entry.parent:
+            self.followers[entry.parent] += 1
+
+    def forget(self, entry: Entry) -> None:
+        """It cannot be found any more, and the one before it may go."""
+        entry.known = False
+        del self.entries[entry.digest]
+        if not entry.parent:
+            return
+        self.followers[entry.parent] -= 1
+        if not self.followers[entry.parent]:
+            del self.followers[entry.parent]
+            before = self.entries.get(entry.parent)
+            if before is not None:
+                before.medium.may_go(before)
 
     # --- for blocks --------------------------------------------------------------------------------------------------
 

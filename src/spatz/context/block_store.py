@@ -5,18 +5,16 @@ in bytes over all spaces; where the disk gives no room (it is full, the limit is
 has the folder, or there is none) they lie in memory, up to another limit, and after that a request gets a 503. When
 room is needed the longest unused block goes, of a chain the last (block_order.py).
 
-The index (block_index.py) is written by a thread of its own and read when the store opens. Nothing in the folder is
-trusted: an index that cannot be read or is of another version, or files that are not as they were, cost entries; a
-block is checked when it is first read. What is deleted is wiped from its file.
+The index (block_index.py) is written by a thread of its own and read when the store opens (block_folder.py). Nothing in
+the folder is trusted, and a block is checked when it is first read. What is deleted is wiped from its file.
+
+One lock guards what is known of blocks. Nothing that takes longer than some microseconds is done under it: room is
+counted first and then made.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
-import os
-import re
 import sqlite3
 import threading
 import time
@@ -26,34 +24,22 @@ from pathlib import Path
 
 from spatz.context.block import Entry
 from spatz.context.block_file import SEGMENT_BYTES, BlockFile
-from spatz.context.block_index import COUNTERS, BlockIndex, IndexUnusable, SpaceRow
-from spatz.context.block_order import EvictionOrder
+from spatz.context.block_folder import SPACE_NAME, BlockFolder
+from spatz.context.block_index import COUNTERS, BlockIndex, SpaceRow
+from spatz.context.block_medium import Medium
 from spatz.context.block_space import Space
 from spatz.context.block_stats import BlockStats, Share
 from spatz.context.block_writer import BlockWriter
 from spatz.errors import OverloadedError
 
-__all__ = ["BlockStore", "Medium"]
+__all__ = ["BlockStore"]
 
 SPARE_BYTES = 256 << 20  # of the disk that the cache leaves to others: the database has to be written, too
 TRIES = 4  # evictions for one block where the disk has no room although the limit leaves some
 USED_SECONDS = 10.0  # how old the index's knowledge of what was used may be
 COMPLAINT_SECONDS = 60.0
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
 logger = logging.getLogger("spatz.cache")
-
-
-class Medium:
-    """Where blocks lie, how much they may take, and which goes first."""
-
-    def __init__(self, limit: int, folder: Path | None) -> None:
-        self.limit = limit
-        self.folder = folder
-        self.used = 0
-        self.entries = 0
-        self.order: EvictionOrder[Entry] = EvictionOrder()
 
 
 class BlockStore:
@@ -66,26 +52,47 @@ class BlockStore:
         segment_bytes: int = SEGMENT_BYTES,
         spare_bytes: int = SPARE_BYTES,
     ) -> None:
-        """folder: made if need be, and for this process alone; None: everything lies in memory."""
+        """folder: made if need be, and for this process alone; None, or no limit_bytes: everything lies in memory."""
         self.lock = threading.RLock()
-        self._making = threading.Lock()  # of spaces; not held together with the other, which the writer needs
         self.counts: Counter[str] = Counter()
-        self._counted: dict[str, int] = {}  # in the index
+        self._making = threading.Lock()  # of spaces; `lock` is not held meanwhile, for the writer needs it
         self._segment_bytes = segment_bytes
-        self._spare_bytes = spare_bytes
         self._spaces: dict[str, Space] = {}
-        self._memory = Medium(memory_bytes, None)
+        self._memory = Medium(memory_bytes)
         self._disk: Medium | None = None
+        self._folder: BlockFolder | None = None
         self._writer: BlockWriter | None = None
-        self._descriptor: int | None = None
         self._clock = 0
         self._touched: set[Entry] = set()
         self._touched_at = 0.0
+        self._counted: dict[str, int] = {}  # as the index has it
+        self._seen = -1  # version of the index: another one when somebody else has written
         self._complained: dict[str, float] = {}
-        self._seen = -1  # version of the index, to see what others wrote
         self._closed = False
         if folder is not None and limit_bytes > 0:
-            self._open(folder, limit_bytes)
+            self._open(BlockFolder(folder), Medium(limit_bytes, folder, spare_bytes))
+
+    def _open(self, folder: BlockFolder, disk: Medium) -> None:
+        if not folder.hold():
+            return
+        found = folder.read(disk, self._restored)
+        if found is None:
+            folder.let_go()
+            return
+        index, self._spaces = found
+        self._folder, self._disk = folder, disk
+        self._counted = index.counters()
+        self.counts.update(self._counted)
+        entries = [entry for space in self._spaces.values() for entry in space.entries.values()]
+        self._clock = max((entry.used for entry in entries), default=0)
+        self._writer = BlockWriter(index, self.unpin, self._tick)
+        self._make_room(disk, 0)  # the limit may be another one than last time
+        logger.debug("the cache %s has %d blocks", folder.path, len(entries))
+
+    def _restored(self, row: SpaceRow, disk: Medium, file: BlockFile) -> Space:
+        space = Space(self, row.id, row.name, row.block_bytes)
+        space.files = {disk: file, self._memory: BlockFile(row.block_bytes, segment_bytes=self._segment_bytes)}
+        return space
 
     @property
     def on_disk(self) -> bool:
@@ -94,7 +101,7 @@ class BlockStore:
 
     def space(self, name: str, block_bytes: int) -> Space:
         """The space of that name, made if need be. What a space of that name but another size held is deleted."""
-        if not _NAME.fullmatch(name):
+        if not SPACE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a space")
         with self._making:
             space = self._spaces.get(name)
@@ -103,17 +110,14 @@ class BlockStore:
             if space is not None:
                 self._remove_space(space)
             space = Space(self, 0, name, block_bytes)
-            space.files[self._memory] = BlockFile(block_bytes, segment_bytes=self._segment_bytes)
             if self._disk is not None and self._writer is not None:
                 try:
-                    row = self._writer.call(lambda index: index.add_space(name, block_bytes, self._segment_bytes))
+                    space.id = self._writer.call(lambda index: index.add_space(name, block_bytes, self._segment_bytes))
                 except sqlite3.Error as error:
-                    self._complain(
-                        "index", "the cache keeps %s in memory: its index cannot be written (%s)", name, error
-                    )
+                    self.complain("index", "the cache keeps %s in memory: its index fails (%s)", name, error)
                 else:
-                    space.id = row.id
                     space.files[self._disk] = BlockFile(block_bytes, self._disk.folder, name, self._segment_bytes)
+            space.files[self._memory] = BlockFile(block_bytes, segment_bytes=self._segment_bytes)
             with self.lock:
                 self._spaces[name] = space
             return space
@@ -123,25 +127,22 @@ class BlockStore:
 
         What is in use is not found any more, and wiped when it is released.
         """
-        chosen = self._chosen(owner, digest)
-        self.delete(chosen)
-        if chosen and self._writer is not None:
-            self._writer.later(_forget_deleted)
-        return len(chosen)
-
-    def _chosen(self, owner: str | None, digest: bytes | None) -> list[Entry]:
         with self.lock:
-            return [
+            chosen = [
                 entry
                 for space in self._spaces.values()
                 for entry in space.entries.values()
                 if owner in (None, entry.owner) and digest in (None, entry.digest)
             ]
+        self.delete(chosen)
+        if chosen and self._writer is not None:
+            self._writer.later(_forget_deleted)
+        return len(chosen)
 
     def flush(self) -> None:
         """Wait until the index has all that was committed."""
         if self._writer is not None:
-            self._writer.flush()
+            self._writer.call(lambda index: None)
 
     def stats(self) -> BlockStats:
         with self.lock:
@@ -152,7 +153,7 @@ class BlockStore:
                     spaces[space.name].add(space.block_bytes)
                     owners.setdefault(entry.owner, Share()).add(space.block_bytes)
             return BlockStats(
-                on_disk=self._disk is not None,
+                on_disk=self.on_disk,
                 entries=sum(share.entries for share in spaces.values()),
                 disk_bytes=self._disk.used if self._disk else 0,
                 disk_limit=self._disk.limit if self._disk else 0,
@@ -167,7 +168,7 @@ class BlockStore:
             )
 
     def close(self) -> None:
-        """Write down what is to be kept. No block may be in use any more: the folder is free for others."""
+        """Write down what is to be kept. No block may be used any more: the folder is free for others."""
         with self.lock:
             if self._closed:
                 return
@@ -178,7 +179,8 @@ class BlockStore:
         for space in self._spaces.values():
             for file in space.files.values():
                 file.close()
-        self._let_go()
+        if self._folder is not None:
+            self._folder.let_go()
 
     def __enter__(self) -> BlockStore:
         return self
@@ -190,11 +192,10 @@ class BlockStore:
 
     def take(self, space: Space) -> Entry:
         """A pinned entry without an address. Raises OverloadedError."""
-        for medium in (self._disk, self._memory):
-            if medium is not None and medium in space.files and not self._closed:
-                entry = self._take(space, medium)
-                if entry is not None:
-                    return entry
+        for medium, file in space.files.items() if not self._closed else ():
+            entry = self._take(space, medium, file)
+            if entry is not None:
+                return entry
         raise OverloadedError(
             "The server has no room to keep what it has to know of this prompt: its cache is full of prompts that are "
             "being answered. Please try again later.",
@@ -208,16 +209,14 @@ class BlockStore:
         with self.lock:
             if entry.digest:
                 raise ValueError("the block is committed already")
-            space = entry.space
-            entry.digest, entry.parent, entry.owner = digest, parent, owner
+            entry.digest, entry.owner = digest, owner
+            entry.parent = parent if parent != digest else b""
             entry.checked = True  # nobody but this process has written it
             self._clock += 1
             entry.used = self._clock
-            if parent == digest:
-                entry.parent = b""
-            if digest in space.entries:
+            if digest in entry.space.entries:
                 return
-            self._know(entry)
+            entry.space.know(entry)
             if entry.medium is self._disk and self._writer is not None:
                 entry.pins += 1  # until its checksum is taken
                 self._writer.put(entry)
@@ -227,21 +226,16 @@ class BlockStore:
             self._clock += len(entries)
             for place, entry in enumerate(entries):
                 entry.used = self._clock - place
-                if entry.may_go:
-                    entry.medium.order.add(entry)
-                    entry.medium.order.shrink(entry.medium.entries)
+                entry.medium.may_go(entry)
             if self._writer is not None:
-                self._touched.update(entry for entry in entries if entry.medium is self._disk)
+                self._touched.update(entry for entry in entries if entry.known and entry.medium is self._disk)
 
     def unpin(self, entry: Entry) -> None:
         with self.lock:
             entry.pins -= 1
-            if entry.pins > 0:
-                return
             if entry.known:
-                if entry.may_go:
-                    entry.medium.order.add(entry)
-                    entry.medium.order.shrink(entry.medium.entries)
+                entry.medium.may_go(entry)
+            if entry.known or entry.pins:
                 return
         self._wipe([entry])
 
@@ -249,116 +243,96 @@ class BlockStore:
         with self.lock:
             known = [entry for entry in entries if entry.known]
             for entry in known:
-                self._unknow(entry)
+                self._forget(entry)
             unused = [entry for entry in known if not entry.pins]
         self._wipe(unused)
 
     def damaged(self, entry: Entry) -> None:
-        """An entry is not what was written."""
+        """A pinned entry is not what was written."""
         with self.lock:
             self.counts["damaged"] += 1
             if entry.known:
-                self._unknow(entry)
-        self._complain("damaged", "a block of the cache (%s) is damaged and dropped", entry.space.name)
+                self._forget(entry)
+        self.complain("damaged", "a block of the cache (%s) is damaged and dropped", entry.space.name)
 
-    def complain(self, error: OSError) -> None:
-        self._complain("disk", "the cache's disk cannot be written (%s)", error.strerror)
+    def complain(self, kind: str, text: str, *values: object) -> None:
+        """Log a warning, once a minute of one kind: what fails, fails for every block."""
+        now = time.monotonic()
+        with self.lock:
+            if now - self._complained.get(kind, -COMPLAINT_SECONDS) < COMPLAINT_SECONDS:
+                return
+            self._complained[kind] = now
+        logger.warning(text, *values)
 
     # --- room --------------------------------------------------------------------------------------------------------
 
-    def _take(self, space: Space, medium: Medium) -> Entry | None:
-        file = space.files[medium]
+    def _take(self, space: Space, medium: Medium, file: BlockFile) -> Entry | None:
         for _ in range(TRIES):
-            with self.lock:
-                victims = self._make_room(medium, file.stride)
-                if victims is None:
-                    return None
-                medium.used += file.stride
-            self._wipe(victims, counted=True)
+            if not self._make_room(medium, file.stride):
+                return None
             with self.lock:
                 entry = Entry(space, medium, file, file.take())
-                entry.pins = 1
+            entry.pins = 1
             try:
-                self._spare(medium, file.stride)
+                medium.check_disk(file.stride)
                 file.allocate(entry.slot)
             except OSError as error:
+                self._wipe([entry])
+                self.complain("full", "the cache's disk gives no more room (%s)", error.strerror)
                 with self.lock:
-                    file.give(entry.slot)
-                    medium.used -= file.stride
-                self._complain("full", "the cache's disk gives no more room (%s)", error.strerror)
-                with self.lock:
-                    victim = medium.order.pop()
-                    if victim is None:
-                        return None
-                    self._evict(victim)
-                self._wipe([victim], counted=True)
+                    victim = self._evict(medium)
+                if victim is None:
+                    return None
+                self._wipe([victim])
             else:
-                with self.lock:
-                    medium.entries += 1
                 return entry
         return None
 
-    def _make_room(self, medium: Medium, size: int) -> list[Entry] | None:
-        """Evict until the limit leaves that much. None: too much of it is in use. What has gone has to be wiped."""
+    def _make_room(self, medium: Medium, size: int) -> bool:
+        """Count size bytes as taken, after evicting what has to go for them. False: too much of it is in use."""
         victims: list[Entry] = []
-        while medium.used + size > medium.limit:
-            victim = medium.order.pop()
-            if victim is None:
-                self._wipe(victims, counted=True)
-                return None
-            self._evict(victim)
-            victims.append(victim)
-        return victims
+        freed = 0
+        with self.lock:
+            while medium.used - freed + size > medium.limit:
+                victim = self._evict(medium)
+                if victim is None:
+                    break
+                freed += victim.file.stride
+                victims.append(victim)
+            room = medium.used - freed + size <= medium.limit
+            if room and size:
+                medium.used += size
+                medium.entries += 1
+        self._wipe(victims)
+        return room
 
-    def _evict(self, entry: Entry) -> None:
-        self.counts["evictions"] += 1
-        self._unknow(entry)
-        entry.medium.used -= entry.file.stride
+    def _evict(self, medium: Medium) -> Entry | None:
+        """With the lock held: the next to go, unknown from now on and to be wiped."""
+        victim = medium.next_to_go()
+        if victim is not None:
+            self.counts["evictions"] += 1
+            self._forget(victim)
+        return victim
 
-    def _wipe(self, entries: Iterable[Entry], *, counted: bool = False) -> None:
-        """Free the slots of entries that nobody knows or uses. counted: their bytes are counted as free already."""
-        ordered = sorted(entries, key=lambda entry: (id(entry.file), entry.slot))
-        for file, run in _runs(ordered):
+    def _forget(self, entry: Entry) -> None:
+        """With the lock held."""
+        entry.space.forget(entry)
+        self._touched.discard(entry)
+        if entry.medium is self._disk and self._writer is not None:
+            self._writer.remove(entry.space.id, entry.slot)
+
+    def _wipe(self, entries: Iterable[Entry]) -> None:
+        """Free the slots of entries that nobody knows or uses."""
+        for file, run in _runs(sorted(entries, key=lambda entry: (id(entry.file), entry.slot))):
             try:
                 file.wipe(run[0].slot, len(run))
             except OSError as error:
-                self.complain(error)
+                self.complain("wipe", "deleted blocks cannot be wiped from the cache's disk (%s)", error.strerror)
             with self.lock:
                 for entry in run:
                     file.give(entry.slot)
                     entry.medium.entries -= 1
-                    if not counted:
-                        entry.medium.used -= file.stride
-
-    def _spare(self, medium: Medium, size: int) -> None:
-        if medium.folder is not None:
-            status = os.statvfs(medium.folder)
-            if status.f_bavail * status.f_frsize < self._spare_bytes + size:
-                raise OSError(errno.ENOSPC, "it is nearly full")
-
-    # --- what is known (with the lock held) --------------------------------------------------------------------------
-
-    def _know(self, entry: Entry) -> None:
-        entry.known = True
-        entry.space.entries[entry.digest] = entry
-        if entry.parent:
-            entry.space.followers[entry.parent] += 1
-
-    def _unknow(self, entry: Entry) -> None:
-        space = entry.space
-        entry.known = False
-        del space.entries[entry.digest]
-        self._touched.discard(entry)
-        if entry.medium is self._disk and self._writer is not None:
-            self._writer.remove(space.id, entry.slot)
-        if not entry.parent:
-            return
-        space.followers[entry.parent] -= 1
-        if not space.followers[entry.parent]:
-            del space.followers[entry.parent]
-            before = space.entries.get(entry.parent)
-            if before is not None and before.may_go:
-                before.medium.order.add(before)
+                    entry.medium.used -= file.stride
 
     def _remove_space(self, space: Space) -> None:
         """Its blocks that are in use stay readable until they are released."""
@@ -370,140 +344,16 @@ class BlockStore:
         for file in space.files.values():
             file.remove()
 
-    # --- the folder --------------------------------------------------------------------------------------------------
-
-    def _open(self, folder: Path, limit: int) -> None:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.fchmod(self._descriptor, 0o700)
-            # The kernel lets go of it when this process ends, however it ends.
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("another process has the cache %s: this one keeps its own, in memory", folder)
-            self._let_go()
-            return
-        except OSError as error:
-            logger.warning("the cache %s cannot be used (%s): it is kept in memory", folder, error.strerror)
-            self._let_go()
-            return
-        self._disk = Medium(limit, folder)
-        try:
-            index = self._load_or_begin(folder)
-        except (IndexUnusable, OSError, sqlite3.Error) as error:
-            logger.warning("the cache %s cannot be used (%s): it is kept in memory", folder, error)
-            self._disk = None
-            self._spaces.clear()
-            self._let_go()
-            return
-        self._writer = BlockWriter(index, self.unpin, self._tick)
-        with self.lock:
-            victims = self._make_room(self._disk, 0)
-        self._wipe(victims or (), counted=True)
-
-    def _load_or_begin(self, folder: Path) -> BlockIndex:
-        try:
-            return self._load(folder)
-        except (IndexUnusable, OSError, sqlite3.Error) as error:
-            logger.warning("the cache %s begins anew: %s", folder, error)
-        self._disk = Medium(self._disk.limit if self._disk else 0, folder)
-        self._spaces.clear()
-        BlockIndex.delete(folder)
-        for path in folder.glob("*.blocks"):
-            path.unlink()
-        return self._load(folder)
-
-    def _load(self, folder: Path) -> BlockIndex:
-        index = BlockIndex.open(folder)
-        try:
-            begin = time.perf_counter()
-            lost = self._read(index, folder)
-            self._counted = index.counters()
-            self.counts.update(self._counted)
-            with index.transaction():
-                index.forget_fulfilled()
-                for wish in index.wishes():  # which the last server did not live to fulfil
-                    chosen = self._chosen(wish.owner, wish.digest)
-                    self.delete(chosen)
-                    lost += [(entry.space.id, entry.slot) for entry in chosen]
-                    index.fulfil(wish.id, len(chosen))
-                index.remove(lost)
-            if lost:
-                index.forget_deleted()
-            entries = sum(len(space.entries) for space in self._spaces.values())
-            logger.debug("the cache %s has %d blocks, read in %.3f s", folder, entries, time.perf_counter() - begin)
-        except BaseException:
-            index.close()
-            raise
-        return index
-
-    def _read(self, index: BlockIndex, folder: Path) -> list[tuple[int, int]]:
-        """Take over what the index says and the files can hold. Gives the space and slot of what they cannot."""
-        assert self._disk is not None
-        spaces: dict[int, tuple[Space, BlockFile, dict[int, int], set[int]]] = {}
-        for found in index.spaces():
-            space, file = self._restored(found, folder)
-            spaces[space.id] = (space, file, file.found(), set())
-        rows, lost = index.rows()
-        for row in rows:
-            held = spaces.get(row.space)
-            if held is None:
-                lost.append((row.space, row.slot))
-                continue
-            space, file, sizes, slots = held
-            segment, place = divmod(row.slot, file.per_segment)
-            fits = row.slot >= 0 and (place + 1) * file.stride <= sizes.get(segment, 0)
-            if not fits or row.slot in slots or row.digest in space.entries:
-                lost.append((row.space, row.slot))
-                continue
-            slots.add(row.slot)
-            entry = Entry(space, self._disk, file, row.slot)
-            entry.digest, entry.parent, entry.owner = row.digest, row.parent, row.owner
-            entry.checksum, entry.used = row.checksum, row.used
-            self._know(entry)
-            self._disk.used += file.stride
-            self._disk.entries += 1
-            self._clock = max(self._clock, row.used)
-        for space, file, _, slots in spaces.values():
-            file.restore(slots)
-            for entry in space.entries.values():
-                if entry.may_go:
-                    self._disk.order.add(entry)
-        ours = tuple(f"{space.name}." for space, *_ in spaces.values())
-        for path in folder.glob("*.blocks"):
-            if not path.name.startswith(ours or "\0"):
-                path.unlink()
-        if lost:
-            logger.warning("the cache %s has lost %d blocks: its files are damaged", folder, len(lost))
-        return lost
-
-    def _restored(self, row: SpaceRow, folder: Path) -> tuple[Space, BlockFile]:
-        if not _NAME.fullmatch(row.name):
-            raise IndexUnusable("a row of its spaces is damaged")
-        assert self._disk is not None
-        space = Space(self, row.id, row.name, row.block_bytes)
-        file = BlockFile(row.block_bytes, folder, row.name, row.segment_bytes)
-        space.files = {self._disk: file, self._memory: BlockFile(row.block_bytes, segment_bytes=self._segment_bytes)}
-        self._spaces[row.name] = space
-        return space, file
-
-    def _let_go(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
     # --- in the writer's thread --------------------------------------------------------------------------------------
 
-    def _tick(self, index: BlockIndex) -> None:
+    def _tick(self, writer: BlockWriter, index: BlockIndex) -> None:
         """Fulfil what other processes wish, and write down what was used."""
         version = index.data_version
         if version != self._seen:
             self._seen = version
             for wish in index.wishes():
                 deleted = self.clear(owner=wish.owner, digest=wish.digest)
-                assert self._writer is not None
-                # After the rows are deleted, which is queued before this.
-                self._writer.later(_fulfil(wish.id, deleted))
+                writer.later(_fulfil(wish.id, deleted))  # after the rows are deleted, which is queued before this
         with self.lock:
             if time.monotonic() - self._touched_at < USED_SECONDS:
                 return
@@ -516,15 +366,6 @@ class BlockStore:
                 index.set_used(used)
                 index.set_counters(counts)
             self._counted = counts
-
-    def _complain(self, kind: str, text: str, *values: object) -> None:
-        """Once a minute of one kind: what fails, fails for every block."""
-        now = time.monotonic()
-        with self.lock:
-            if now - self._complained.get(kind, -COMPLAINT_SECONDS) < COMPLAINT_SECONDS:
-                return
-            self._complained[kind] = now
-        logger.warning(text, *values)
 
 
 def _runs(entries: list[Entry]) -> Iterator[tuple[BlockFile, list[Entry]]]:

@@ -47,8 +47,10 @@ class _Call:
 
 
 class BlockWriter:
-    def __init__(self, index: BlockIndex, written: Callable[[Entry], None], tick: Callable[[BlockIndex], None]) -> None:
-        """written: the entry is no longer needed here. tick: called in the thread, at least once a second."""
+    def __init__(
+        self, index: BlockIndex, written: Callable[[Entry], None], tick: Callable[[BlockWriter, BlockIndex], None]
+    ) -> None:
+        """written: the entry is no longer needed here. tick: called in the thread at once, each second, and last."""
         self._index = index
         self._written = written
         self._tick = tick
@@ -80,27 +82,23 @@ class BlockWriter:
     def later(self, work: Callable[[BlockIndex], None]) -> None:
         self._jobs.put(_Call(work))
 
-    def flush(self) -> None:
-        """Wait until all that was asked for is written."""
-        self.call(lambda index: None)
-
     def close(self) -> None:
         self._jobs.put(None)
         self._thread.join()
         self._index.close()
 
     def _run(self) -> None:
-        due = time.monotonic() + TICK_SECONDS
+        due = time.monotonic()
         going = True
         while going:
             jobs = self._take(max(0.0, due - time.monotonic()))
             going = not jobs or jobs[-1] is not None
-            self._write([job for job in jobs if isinstance(job, _Put | _Remove)])
-            if jobs and isinstance(job := jobs[-1], _Call):
-                job.work(self._index)
+            self._do(jobs)
             if time.monotonic() >= due or not going:
-                self._guard(lambda: self._tick(self._index))
+                self._guard(lambda: self._tick(self, self._index))
                 due = time.monotonic() + TICK_SECONDS
+        while rest := self._take(0.0):  # what the last tick has asked for
+            self._do(rest)
 
     def _take(self, wait: float) -> list[_Put | _Remove | _Call | None]:
         """What is there, up to the first call or the end."""
@@ -114,6 +112,11 @@ class BlockWriter:
         except queue.Empty:
             pass
         return jobs
+
+    def _do(self, jobs: list[_Put | _Remove | _Call | None]) -> None:
+        self._write([job for job in jobs if isinstance(job, _Put | _Remove)])
+        if jobs and isinstance(job := jobs[-1], _Call):
+            job.work(self._index)
 
     def _write(self, jobs: list[_Put | _Remove]) -> None:
         if not jobs:

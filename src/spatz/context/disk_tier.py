@@ -26,10 +26,11 @@ from spatz.context.block import DamagedBlock
 from spatz.context.block_space import Space
 from spatz.context.prefix import KeptPage
 
-__all__ = ["FORMAT", "DiskTier", "address_space"]
+__all__ = ["FORMAT", "LEAST_TOKENS", "DiskTier", "address_space"]
 
 FORMAT = 1  # of what is in a page
-LEAST_PAGES = 8  # of a prefix that is written: 1,024 tokens
+LEAST_PAGES = 8  # of a prefix that is written
+LEAST_TOKENS = LEAST_PAGES * _core.PAGE_TOKENS
 BUFFERS = 12  # pages that wait to be written, of about 1.5 MB for the embedded model
 MOST_PLACES = 65_536  # addresses whose place in their chain is remembered
 
