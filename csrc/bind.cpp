@@ -84,6 +84,14 @@ class ByteView {
 
 using Tokens = InArray<int32_t, 1>;
 using PageRows = InArray<int32_t, 2>;
+using Bytes = InArray<uint8_t, 1>;
+
+// What a step with sequences that are longer than their pages needs to know; see model/batch.h.
+struct Routing {
+    std::optional<PageRows> routes;  // [S, 3]
+    const FarHeads* heads = nullptr;
+    bool shallow = false;
+};
 
 struct ForwardResult {
     OutArray<int32_t> tokens;
@@ -110,7 +118,7 @@ class Model {
 
     ForwardResult forward(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
                           const PageRows& pages, const Tokens& rows, const Tokens& targets,
-                          const nb::sequence& samplers) {
+                          const nb::sequence& samplers, const Routing& routing) {
         const std::vector<Sampler*> chosen = samplers_of(samplers, rows.shape(0), targets);
         int top = 0;
         for (const Sampler* s : chosen) top = std::max(top, s->options().top_logprobs);
@@ -122,7 +130,7 @@ class Model {
         Result<float> top_logprobs({n, k}, 0.0f);
         {
             nb::gil_scoped_release unlocked;
-            run(cache, tokens, starts, positions, pages, rows, [&](int64_t row, std::span<float> logits) {
+            run(cache, tokens, starts, positions, pages, rows, routing, [&](int64_t row, std::span<float> logits) {
                 const auto r = static_cast<size_t>(row);
                 Sampler& sampler = *chosen[r];
                 SampleOutput out;
@@ -148,16 +156,29 @@ class Model {
     }
 
     OutArray<float> logits(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
-                           const PageRows& pages, const Tokens& rows) {
+                           const PageRows& pages, const Tokens& rows, const Routing& routing) {
         const auto vocab = static_cast<size_t>(config_.vocab);
         Result<float> all({rows.shape(0), vocab}, 0.0f);
         {
             nb::gil_scoped_release unlocked;
-            run(cache, tokens, starts, positions, pages, rows, [&](int64_t row, std::span<float> logits) {
+            run(cache, tokens, starts, positions, pages, rows, routing, [&](int64_t row, std::span<float> logits) {
                 std::copy(logits.begin(), logits.end(), all.data.get() + static_cast<size_t>(row) * vocab);
             });
         }
         return all.give();
+    }
+
+    void move(const KVCache& cache, const Bytes& source, const FarHeads* heads, int64_t source_slot, int64_t count,
+              int64_t page, int64_t slot, int64_t distance) {
+        if (!decoder_) throw std::invalid_argument("the model is not finished");
+        std::vector<int32_t> all;
+        if (heads == nullptr) {
+            for (int32_t head = 0; head < config_.layers * config_.kv_heads; ++head) all.push_back(head);
+        }
+        const nb::gil_scoped_release unlocked;
+        decoder_->move(cache, {{source.data(), source.shape(0)},
+                               heads == nullptr ? std::span<const int32_t>(all) : std::span<const int32_t>(heads->list()),
+                               source_slot, count, page, slot, distance});
     }
 
     const ModelConfig& config() const { return config_; }
@@ -165,7 +186,7 @@ class Model {
 
   private:
     void run(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
-             const PageRows& pages, const Tokens& rows, const Decoder::OnLogits& on_logits) {
+             const PageRows& pages, const Tokens& rows, const Routing& routing, const Decoder::OnLogits& on_logits) {
         if (!decoder_) throw std::invalid_argument("the model is not finished");
         BatchView view;
         view.tokens = span_of(tokens);
@@ -175,6 +196,20 @@ class Model {
         view.pages = {pages.data(), pages.shape(0) * pages.shape(1)};
         view.pages_per_sequence = static_cast<int64_t>(pages.shape(1));
         view.rows = span_of(rows);
+        std::vector<Route> routes;
+        if (routing.routes) {
+            const PageRows& given = *routing.routes;
+            if (given.shape(0) != positions.shape(0) || given.shape(1) != 3) {
+                throw std::invalid_argument("routes must have three numbers per sequence");
+            }
+            for (size_t s = 0; s < given.shape(0); ++s) {
+                const int32_t* route = given.data() + 3 * s;
+                routes.push_back({route[0], route[1], route[2]});
+            }
+        }
+        view.routes = routes;
+        view.far_heads = routing.heads;
+        view.shallow = routing.shallow;
         decoder_->forward(cache, view, on_logits);
     }
 
@@ -278,11 +313,38 @@ void bind_model(nb::module_& m) {
         .def_prop_ro("weight_bytes", [](const Model& model) { return model.weights().bytes_per_token(); })
         .def_prop_ro("linear_macs", [](const Model& model) { return model.weights().linear_macs(); })
         .def_prop_ro("formats", [](const Model& model) { return model.weights().bytes_by_format(); })
-        .def("forward", &Model::forward, "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(),
+        .def(
+            "forward",
+            [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
+               const PageRows& pages, const Tokens& rows, const Tokens& targets, const nb::sequence& samplers,
+               std::optional<PageRows> routes, const FarHeads* far_heads, bool shallow) {
+                return self.forward(cache, tokens, starts, positions, pages, rows, targets, samplers,
+                                    {std::move(routes), far_heads, shallow});
+            },
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(),
              "positions"_a.noconvert(), "pages"_a.noconvert(), "rows"_a.noconvert(), "targets"_a.noconvert(),
-             "samplers"_a)
-        .def("logits", &Model::logits, "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(),
-             "positions"_a.noconvert(), "pages"_a.noconvert(), "rows"_a.noconvert());
+             "samplers"_a, "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none(), "shallow"_a = false)
+        .def(
+            "logits",
+            [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
+               const PageRows& pages, const Tokens& rows, std::optional<PageRows> routes, const FarHeads* far_heads) {
+                return self.logits(cache, tokens, starts, positions, pages, rows,
+                                   {std::move(routes), far_heads, false});
+            },
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(),
+            "pages"_a.noconvert(), "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(),
+            "far_heads"_a = nb::none())
+        .def("move", &Model::move, "cache"_a, "source"_a.noconvert(), "heads"_a.none(), "source_slot"_a, "count"_a,
+             "page"_a, "slot"_a, "distance"_a);
+    nb::class_<FarHeads>(m, "FarHeads")
+        .def(
+            "__init__",
+            [](FarHeads* self, const Model& model, std::vector<int32_t> heads) {
+                new (self) FarHeads(model.config(), std::move(heads));
+            },
+            "model"_a, "heads"_a)
+        .def_prop_ro("heads", &FarHeads::list)
+        .def_prop_ro("depth", &FarHeads::depth);
     nb::class_<KVCache>(m, "KVCache")
         .def(
             "__init__",
@@ -294,6 +356,15 @@ void bind_model(nb::module_& m) {
         .def_prop_ro("max_pages", &KVCache::max_pages)
         .def("copy_page", &KVCache::copy, "source"_a, "target"_a)
         .def("release", &KVCache::release, "page"_a)
+        .def_prop_ro("head_bytes", &KVCache::head_bytes)
+        .def(
+            "gather",
+            [](const KVCache& cache, int64_t page, const FarHeads& heads,
+               nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> out) {
+                const nb::gil_scoped_release unlocked;
+                cache.gather(page, heads.list(), {out.data(), out.shape(0)});
+            },
+            "page"_a, "heads"_a, "out"_a.noconvert())
         .def(
             "view",
             [](const KVCache& cache, int64_t page) {

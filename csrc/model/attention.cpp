@@ -15,7 +15,10 @@ Attention::Attention(const ModelConfig& config, const Kernels& kernels, const KV
 }
 
 std::pair<int64_t, int64_t> Attention::splits(const AttentionSpan& span, int64_t layer) const {
-    return {first_visible(position(span, 0), layer) / kSplitTokens, position(span, span.rows - 1) / kSplitTokens + 1};
+    const bool from_start = batch_.route(span.sequence).far_pages > 0 && sees(span, layer, 0);
+    // Not what the top layers see alone: all layers with one sliding window are cut alike.
+    const int64_t first = from_start ? 0 : first_visible(position(span, 0), layer);
+    return {first / kSplitTokens, position(span, span.rows - 1) / kSplitTokens + 1};
 }
 
 void Attention::put_queries(const AttentionSpan& span, const float* q, int64_t stride,
@@ -37,10 +40,12 @@ void Attention::clear(const AttentionRows& rows) {
 
 PageMask Attention::mask(const AttentionSpan& span, int64_t layer, int64_t page) const {
     const int64_t base = page * kPageTokens;
+    const bool far = page < batch_.route(span.sequence).far_pages;
     PageMask mask;
     for (int r = 0; r < span.rows; ++r) {
         const int64_t at = position(span, r);
-        mask.first[r] = static_cast<int>(std::clamp<int64_t>(first_visible(at, layer) - base, 0, kPageTokens));
+        const int64_t first = far ? 0 : first_seen(span, at, layer);
+        mask.first[r] = static_cast<int>(std::clamp<int64_t>(first - base, 0, kPageTokens));
         mask.last[r] = static_cast<int>(std::clamp<int64_t>(at + 1 - base, 0, kPageTokens));
     }
     return mask;
@@ -49,24 +54,33 @@ PageMask Attention::mask(const AttentionSpan& span, int64_t layer, int64_t page)
 void Attention::run_split(std::span<const AttentionSpan> spans, int64_t layer, int64_t split,
                           std::span<const AttentionRows> rows) const {
     for (const AttentionRows& each : rows) clear(each);
-    const int64_t seen_first = first_visible(position(spans.front(), 0), layer);
+    const bool routed = batch_.route(spans.front().sequence).far_pages > 0;
+    const int64_t seen_first = routed ? 0 : first_seen(spans.front(), position(spans.front(), 0), layer);
     const int64_t seen_last = position(spans.back(), spans.back().rows - 1) + 1;
-    const int64_t first = std::max(split * kSplitPages, seen_first / kPageTokens);
     const int64_t last = std::min((split + 1) * kSplitPages, ceil_div(seen_last, kPageTokens));
-    const auto place = [&](int64_t page, size_t i) {
-        return cache_.head(batch_.page(spans[i].sequence, page), layer, spans[i].kv_head);
+    struct At {
+        int64_t page;
+        size_t span;
     };
-    for (int64_t page = first; page < last; ++page) {
-        for (size_t i = 0; i < spans.size(); ++i) {
-            const uint8_t* here = place(page, i);
-            const uint8_t* next = nullptr;
-            if (i + 1 < spans.size()) {
-                next = place(page, i + 1);
-            } else if (page + 1 < last) {
-                next = place(page + 1, 0);
-            }
-            kernels_.attend(cache_.kind(), rows[i], here, mask(spans[i], layer, page), next == here ? nullptr : next);
-        }
+    // The pair that comes after this one, page by page, of those that are seen.
+    const auto after = [&](At at) {
+        do {
+            if (++at.span == spans.size()) at = {at.page + 1, 0};
+        } while (at.page < last && !sees(spans[at.span], layer, at.page));
+        return at;
+    };
+    const auto place = [&](At at) {
+        return cache_.head(batch_.page(spans[at.span].sequence, at.page), layer, spans[at.span].kv_head);
+    };
+    At at{std::max(split * kSplitPages, seen_first / kPageTokens), 0};
+    if (at.page < last && !sees(spans[0], layer, at.page)) at = after(at);
+    while (at.page < last) {
+        const At then = after(at);
+        const uint8_t* here = place(at);
+        const uint8_t* next = then.page < last ? place(then) : nullptr;
+        kernels_.attend(cache_.kind(), rows[at.span], here, mask(spans[at.span], layer, at.page),
+                        next == here ? nullptr : next);
+        at = then;
     }
 }
 

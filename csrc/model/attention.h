@@ -5,6 +5,7 @@
 // to the bit.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -47,6 +48,24 @@ class Attention {
 
   private:
     PageMask mask(const AttentionSpan& span, int64_t layer, int64_t page) const;
+    // Whether any of a page may be seen by the span's head at all; what each row sees of it, the mask says.
+    bool sees(const AttentionSpan& span, int64_t layer, int64_t page) const {
+        const Route& route = batch_.route(span.sequence);
+        if (page >= route.far_pages) return page >= window_first(span, layer) / kPageTokens;
+        if (config_.window[static_cast<size_t>(layer)] != 0) return false;  // local as it was trained
+        return page == 0 || batch_.far_heads()->sees_far(layer, span.kv_head);
+    }
+    // The first place in the pages of what is no far page and seen in this layer, if no sliding window hides it.
+    int64_t window_first(const AttentionSpan& span, int64_t layer) const {
+        const Route& route = batch_.route(span.sequence);
+        if (route.far_pages == 0 && route.first_top == 0) return 0;
+        const int64_t first = route.far_pages * int64_t{kPageTokens};
+        return layer < batch_.far_heads()->depth() ? first : std::max<int64_t>(first, route.first_top);
+    }
+    // The first place that a row at `position` sees, far pages apart.
+    int64_t first_seen(const AttentionSpan& span, int64_t position, int64_t layer) const {
+        return std::max(first_visible(position, layer), window_first(span, layer));
+    }
     int64_t position(const AttentionSpan& span, int row) const {
         return batch_.position(span.first_token + (span.first_row + row) / config_.group());
     }

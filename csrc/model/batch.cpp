@@ -1,7 +1,9 @@
 #include "model/batch.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace spatz {
 namespace {
@@ -12,7 +14,21 @@ void require(bool holds, const char* what) {
 
 }  // namespace
 
-Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& cache) : view_(view) {
+FarHeads::FarHeads(const ModelConfig& config, std::vector<int32_t> heads)
+    : kv_heads_(config.kv_heads),
+      list_(std::move(heads)),
+      flags_(static_cast<size_t>(config.layers * config.kv_heads), false) {
+    std::sort(list_.begin(), list_.end());
+    for (const int32_t head : list_) {
+        require(head >= 0 && head < config.layers * config.kv_heads, "a far head is not one of the model's KV heads");
+        require(!flags_[static_cast<size_t>(head)], "a far head is named twice");
+        flags_[static_cast<size_t>(head)] = true;
+        depth_ = head / config.kv_heads + 1;
+    }
+}
+
+Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& cache)
+    : view_(view), layers_(config.layers) {
     const auto total = static_cast<int64_t>(view.tokens.size());
     const auto count = static_cast<int64_t>(view.positions.size());
     require(cache.fits(config), "the KV cache was made for a model of another shape");
@@ -43,6 +59,21 @@ Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& ca
             sequence_.push_back(static_cast<int32_t>(s));
             position_.push_back(position + t - first);
         }
+    }
+    if (!view.routes.empty()) {
+        require(view.far_heads != nullptr && view.far_heads->fits(config), "routes need the far heads of this model");
+        require(static_cast<int64_t>(view.routes.size()) == count, "routes must have one entry per sequence");
+        for (size_t s = 0; s < view.routes.size(); ++s) {
+            const Route& route = view.routes[s];
+            require(route.far_pages >= 0 && route.far_pages <= view.positions[s] / kPageTokens,
+                    "far pages must come before a sequence's new tokens");
+            require(route.first_top >= 0 && route.first_top <= view.positions[s],
+                    "what the top layers see must begin before a sequence's new tokens");
+        }
+    }
+    if (view.shallow) {
+        require(!view.routes.empty() && view.rows.empty(), "a shallow step has routes and no rows");
+        layers_ = view.far_heads->depth();
     }
     for (size_t r = 0; r < view.rows.size(); ++r) {
         require(view.rows[r] >= 0 && view.rows[r] < total && (r == 0 || view.rows[r] > view.rows[r - 1]),

@@ -75,7 +75,7 @@ struct Decoder::Step {
             for (int64_t t = first; t < first + count; ++t) {
                 for (int64_t i = 0; i < pairs; ++i) {
                     const double angle =
-                        static_cast<double>(batch.position(t)) * d.frequencies_[rope][static_cast<size_t>(i)];
+                        static_cast<double>(batch.place(t)) * d.frequencies_[rope][static_cast<size_t>(i)];
                     d.ropes_[rope].cos[static_cast<size_t>(t * pairs + i)] = static_cast<float>(std::cos(angle));
                     d.ropes_[rope].sin[static_cast<size_t>(t * pairs + i)] = static_cast<float>(std::sin(angle));
                 }
@@ -271,7 +271,7 @@ struct Decoder::Step {
     std::vector<std::atomic<uint8_t>> through{};  // [layers, tiles] whether project_tile is done
     std::atomic<int64_t> next_task{0};
 
-    void plan_rows() { through = std::vector<std::atomic<uint8_t>>(static_cast<size_t>(c.layers * tiles)); }
+    void plan_rows() { through = std::vector<std::atomic<uint8_t>>(static_cast<size_t>(batch.layers() * tiles)); }
 
     void wait_for(int64_t layer, int64_t tile) const {
         for (int64_t i = tile; i >= 0; --i) {
@@ -282,17 +282,17 @@ struct Decoder::Step {
 
     void run_by_rows(Team& team) {
         ThreadScratch& own = scratch(team);
-        const int64_t tasks = (c.layers + 1) * tiles;
+        const int64_t tasks = (batch.layers() + 1) * tiles;
         for (int64_t task = next_task.fetch_add(1); task < tasks; task = next_task.fetch_add(1)) {
             const int64_t layer = task / tiles;  // whose project_tile this task ends with
             const int64_t tile = task % tiles;
             if (layer == 0) {
                 embed(first_row(tile), row_count(tile));
-            } else if (layer < c.layers || wanted(tile)) {  // nothing reads the other rows of the last layer
+            } else if (layer < batch.layers() || wanted(tile)) {  // nothing reads the other rows of the last layer
                 wait_for(layer - 1, tile);
                 finish_layer_tile(layer - 1, tile, own);
             }
-            if (layer == c.layers) continue;
+            if (layer == batch.layers()) continue;
             project_tile(layer, tile, own);
             through[static_cast<size_t>(layer * tiles + tile)].store(1, std::memory_order_release);
         }
@@ -474,7 +474,7 @@ struct Decoder::Step {
 
     void run_by_panels(Team& team) {
         each_tile(team, [&](int64_t tile, ThreadScratch&) { embed(first_row(tile), row_count(tile)); });
-        for (int64_t layer = 0; layer < c.layers; ++layer) {
+        for (int64_t layer = 0; layer < batch.layers(); ++layer) {
             const LayerWeights& l = d.weights_.layer(layer);
             norm_tiles(team, l.attn_norm, {&l.q, &l.k, &l.v});
             multiply_all(team,
@@ -483,6 +483,7 @@ struct Decoder::Step {
                           {&l.v, l.v_bias, d.v_.data(), w.kv}},
                          false);
             team.parallel_for(batch.size(), [&](int64_t t) { place(layer, t, 1); });
+            if (layer + 1 == batch.layers() && batch.rows().empty()) break;  // nobody reads what comes after
             attend_all(team, layer);
             add_product_all(team, l.out, l.out_bias, l.attn_post_norm);
 
@@ -544,7 +545,12 @@ struct Decoder::Step {
 };
 
 Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Kernels& kernels, ThreadPool& pool)
-    : config_(config), weights_(weights), kernels_(kernels), pool_(pool), widths_(config) {
+    : config_(config),
+      weights_(weights),
+      kernels_(kernels),
+      pool_(pool),
+      widths_(config),
+      mover_(config_, kernels_, frequencies_, rope_of_layer_) {
     std::vector<std::pair<double, bool>> known;
     for (int64_t layer = 0; layer < config.layers; ++layer) {
         const std::pair<double, bool> rope{config.rope_theta[static_cast<size_t>(layer)],
@@ -558,6 +564,11 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Kernel
     }
     ropes_.resize(frequencies_.size());
     for (int i = 0; i < pool.threads(); ++i) scratch_.emplace_back(config, kernels.max_rows);
+}
+
+void Decoder::move(const KVCache& cache, const Mover::Task& task) {
+    const std::lock_guard<std::mutex> turn(turn_);
+    mover_.move(cache, task, pool_);
 }
 
 void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogits& on_logits) {

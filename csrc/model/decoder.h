@@ -12,6 +12,7 @@
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/kv.h"
+#include "model/mover.h"
 #include "model/weights.h"
 #include "model/workspace.h"
 #include "ops/kernels.h"
@@ -26,6 +27,8 @@ class Decoder {
     using OnLogits = std::function<void(int64_t row, std::span<float> logits)>;
     // Runs one step. Calls from several threads take turns. What on_logits throws is thrown here, after the step.
     void forward(const KVCache& cache, const BatchView& view, const OnLogits& on_logits);
+    // Waits for a step that is running.
+    void move(const KVCache& cache, const Mover::Task& task);
 
   private:
     struct Step;  // one forward pass
@@ -37,6 +40,8 @@ class Decoder {
     const Widths widths_;
     std::vector<std::vector<double>> frequencies_;  // of each distinct rope
     std::vector<int> rope_of_layer_;                // index into frequencies_
+
+    const Mover mover_;
 
     std::mutex turn_;
     std::vector<ThreadScratch> scratch_;  // one per thread

@@ -43,6 +43,18 @@ void KVCache::copy(int64_t source, int64_t target) const {
     if (source != target) std::memcpy(page(target), page(source), static_cast<size_t>(page_bytes_));
 }
 
+void KVCache::gather(int64_t page_id, std::span<const int32_t> heads, std::span<uint8_t> out) const {
+    check(page_id);
+    const auto each = static_cast<size_t>(head_bytes_);
+    if (out.size() != heads.size() * each) throw std::invalid_argument("the room for a page's heads has another size");
+    for (const int32_t head : heads) {
+        if (head < 0 || head >= layers_ * kv_heads_) throw std::invalid_argument("there is no such KV head");
+    }
+    for (size_t i = 0; i < heads.size(); ++i) {
+        std::memcpy(out.data() + i * each, page(page_id) + heads[i] * head_bytes_, each);
+    }
+}
+
 void KVCache::release(int64_t page) const {
     check(page);
     pages_.release(static_cast<size_t>(page * page_bytes_), static_cast<size_t>(page_bytes_));

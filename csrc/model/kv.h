@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/memory.h"
@@ -30,6 +31,10 @@ class KVCache {
         return page(page_id) + (layer * kv_heads_ + kv_head) * head_bytes_;
     }
     void copy(int64_t source, int64_t target) const;  // throws std::invalid_argument
+    // The keys and values of some heads (layer * kv_heads + head), [heads][head_bytes]. Throws std::invalid_argument.
+    void gather(int64_t page, std::span<const int32_t> heads, std::span<uint8_t> out) const;
+    int64_t head_bytes() const { return head_bytes_; }
+    int64_t heads() const { return layers_ * kv_heads_; }
     void release(int64_t page) const;                 // throws std::invalid_argument
     void check(int64_t page) const;                   // throws std::invalid_argument
 

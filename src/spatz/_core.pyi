@@ -112,11 +112,19 @@ class Model:
         rows: NDArray[np.int32],  # [R] ascending indices into tokens whose next-token distribution is wanted
         targets: NDArray[np.int32],  # [R] -1: sample with samplers[r]; else the given next token, which is only scored
         samplers: Sequence[Sampler],  # [R] one per row; two rows may not share a sampler unless both only score
+        routes: NDArray[np.int32] | None = None,  # [S, 3] far pages, offset, first_top; see below
+        far_heads: FarHeads | None = None,  # needed with routes
+        shallow: bool = False,  # run only the layers that the far heads need; there are no rows then
     ) -> ForwardResult:
         """One step over a ragged batch: prefill chunks and decodes of many sequences in one call.
 
         A token's result does not depend on what it was batched with, on how its prompt was cut into chunks, or on
         whether its prefix came from reused pages: bit for bit, on one machine and ISA, for any number of threads.
+
+        A routed sequence is longer than its pages. They begin with `far pages`: one with the text's first tokens, seen
+        by all full-attention heads, and those that the far heads see alone; what follows is the window. positions are
+        places in the pages; the place in the text is `offset` more, for what is in the window. In layers that a shallow
+        step leaves out, nothing of the window is seen before the place `first_top`.
         """
     def logits(
         self,
@@ -126,8 +134,37 @@ class Model:
         positions: NDArray[np.int32],
         pages: NDArray[np.int32],
         rows: NDArray[np.int32],
+        routes: NDArray[np.int32] | None = None,
+        far_heads: FarHeads | None = None,
     ) -> NDArray[np.float32]:
         """As forward, but gives the raw logits [R, vocab]. For tests and evaluation."""
+    def move(
+        self,
+        cache: KVCache,
+        source: NDArray[np.uint8],  # [heads * head_bytes], as KVCache.gather gives them
+        heads: FarHeads | None,  # None: all heads of the model
+        source_slot: int,
+        count: int,
+        page: int,
+        slot: int,
+        distance: int,
+    ) -> None:
+        """Copy `count` tokens' keys and values into a page, as they would be `distance` positions later in a text.
+
+        All slots lie within a page. Keys are turned by the distance: what was kept at one place can be seen at another.
+        """
+
+@final
+class FarHeads:
+    """Which KV heads see far, and so keep what is older than the window."""
+
+    def __init__(self, model: Model, heads: Sequence[int]) -> None:
+        """heads: layer * kv_heads + head."""
+    @property
+    def heads(self) -> list[int]: ...  # ascending
+    @property
+    def depth(self) -> int:
+        """Layers that a token has to be run through for what the far heads keep of it."""
 
 @final
 class ForwardResult:
@@ -150,6 +187,11 @@ class KVCache:
     def page_bytes(self) -> int: ...
     @property
     def max_pages(self) -> int: ...
+    @property
+    def head_bytes(self) -> int:
+        """Of one KV head in a page."""
+    def gather(self, page: int, heads: FarHeads, out: NDArray[np.uint8]) -> None:
+        """What these heads have in a page, [heads * head_bytes]."""
     def copy_page(self, source: int, target: int) -> None: ...
     def release(self, page: int) -> None:
         """Give the page's memory back to the system. Its content is lost."""

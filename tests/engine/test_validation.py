@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from spatz.engine.request import Request, SamplingParams
-from spatz.engine.validation import answer_limit, check_params, check_prompt
+from spatz.engine.validation import answer_limit, check_fits, check_params, token_array
 from spatz.errors import ContextLengthError, RequestError
+
+
+def check_prompt(request: Request, vocab: int, context_length: int) -> NDArray[np.int32]:
+    prompt = token_array(request, vocab)
+    check_fits(request, len(prompt), context_length)
+    return prompt
+
 
 GOOD: list[dict[str, Any]] = [
     {},

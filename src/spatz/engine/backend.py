@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spatz.context.far_memory import FarMemory
+
 __all__ = ["Backend", "Cache", "Decoder", "Forward", "Result", "TokenSampler", "Vocabulary"]
 
 
@@ -76,20 +78,23 @@ class Vocabulary(Protocol):
     def token_bytes(self, token: int) -> bytes: ...
 
 
-# (cache, tokens, starts, positions, pages, rows, targets, samplers), as `_core.Model.forward` documents them.
-Forward = Callable[
-    [
-        Any,
-        NDArray[np.int32],
-        NDArray[np.int32],
-        NDArray[np.int32],
-        NDArray[np.int32],
-        NDArray[np.int32],
-        NDArray[np.int32],
-        Sequence[Any],
-    ],
-    Result,
-]
+class Forward(Protocol):
+    """As `_core.Model.forward` documents it. What has a default is given for routed sequences alone."""
+
+    def __call__(
+        self,
+        cache: Any,
+        tokens: NDArray[np.int32],
+        starts: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        pages: NDArray[np.int32],
+        rows: NDArray[np.int32],
+        targets: NDArray[np.int32],
+        samplers: Sequence[Any],
+        routes: NDArray[np.int32] | None = None,
+        far_heads: Any = None,
+        shallow: bool = False,
+    ) -> Result: ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,19 @@ class Backend:
     fingerprint: str  # names weights and formats: pages of different fingerprints are never mixed
     mode: str = "exact"  # the attention mode, part of a page's address
     eos_ids: frozenset[int] = field(default_factory=frozenset)
+    context_limit: int = 0  # the same where not every token is read exactly; 0: no more than context_length
+    far: FarMemory | None = None  # what the mode "routed" keeps things in
+    gap: Sequence[int] = ()  # tokens that stand for what a skimmed prompt leaves out
     padding: int = 0  # rows of logits past the vocabulary, which many models have and none may answer with
+
+    def __post_init__(self) -> None:
+        if self.context_limit < self.context_length:
+            object.__setattr__(self, "context_limit", self.context_length)
+
+    @cached_property
+    def token_bytes(self) -> Callable[[int], bytes]:
+        """Always the same object, by which others know what they derived from it."""
+        return self.vocabulary.token_bytes
 
     @property
     def rows(self) -> int:

@@ -34,9 +34,21 @@ class BatchRunner:
         self._starts = np.zeros(max_sequences + 1, np.int32)
         self._positions = np.zeros(max_sequences, np.int32)
         self._pages = np.zeros(max_sequences * 64, np.int32)
+        self._routes = np.zeros((max_sequences, 3), np.int32)
+        self._far_heads = None if backend.far is None else backend.far.heads
 
     def run(self, chunks: list[Chunk]) -> Result:
-        """One forward pass. Rows come in the order of the chunks, scored rows before the sampled one."""
+        """One step. Rows come in the order of the chunks, scored rows before the sampled one.
+
+        Chunks that need not be run through all layers are a pass of their own, which has no rows.
+        """
+        deep = [chunk for chunk in chunks if not _is_shallow(chunk)]
+        if len(deep) == len(chunks):
+            return self._pass(chunks)
+        result = self._pass([chunk for chunk in chunks if _is_shallow(chunk)], shallow=True)
+        return self._pass(deep) if deep else result
+
+    def _pass(self, chunks: list[Chunk], *, shallow: bool = False) -> Result:
         count = len(chunks)
         tokens, starts, positions = self._tokens, self._starts, self._positions
         table = self._page_table(count, max(len(chunk.sequence.pages) for chunk in chunks))
@@ -52,7 +64,7 @@ class BatchRunner:
             else:
                 tokens[begin:end] = sequence.buffer[first : first + size]
             starts[i + 1] = end
-            positions[i] = first
+            positions[i] = first - sequence.offset
             pages = len(sequence.pages)
             table[i, :pages] = sequence.table[:pages]
             if scored:
@@ -64,7 +76,7 @@ class BatchRunner:
                 rows.append(end - 1)
                 targets.append(-1)
                 samplers.append(sequence.sampler)
-        return self._forward(
+        arrays = (
             self._cache,
             tokens[:end],
             starts[: count + 1],
@@ -74,9 +86,21 @@ class BatchRunner:
             np.array(targets, np.int32),
             samplers,
         )
+        if all(chunk.sequence.routed is None for chunk in chunks):
+            return self._forward(*arrays)
+        routes = self._routes[:count]
+        for i, chunk in enumerate(chunks):
+            routed, first = chunk.sequence.routed, chunk.sequence.computed
+            routes[i] = (0, 0, 0) if routed is None else (routed.far_pages, routed.offset, routed.first_top(first))
+        return self._forward(*arrays, routes=routes, far_heads=self._far_heads, shallow=shallow)
 
     def _page_table(self, count: int, width: int) -> NDArray[np.int32]:
         """[count, width], contiguous. Entries past a sequence's pages are whatever was there; the core ignores them."""
         if count * width > len(self._pages):
             self._pages = np.zeros(2 * count * width, np.int32)
         return self._pages[: count * width].reshape(count, width)
+
+
+def _is_shallow(chunk: Chunk) -> bool:
+    routed, first = chunk.sequence.routed, chunk.sequence.computed
+    return routed is not None and routed.shallow(first, first + chunk.size)

@@ -20,11 +20,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from spatz.context.prefix import Tier
 from spatz.engine.backend import Backend
 from spatz.engine.guide import MaskThread
 from spatz.engine.options import EngineOptions
+from spatz.engine.plan import plan_request
 from spatz.engine.request import Delta, Request
 from spatz.engine.sequence import Group
 from spatz.engine.stats import EngineStats, Listener
@@ -75,6 +77,13 @@ class Engine:
         atexit.register(self.stop)
         self._masks.start()
         self._thread.start()
+
+    def plan(self, request: Request) -> Request:
+        """Decide how the prompt is read and prepare it: for a long one what takes time, and needs no event loop.
+
+        Raises as `submit` does, which does this itself for a request that has no plan.
+        """
+        return replace(request, plan=plan_request(request, self.backend))
 
     def submit(self, request: Request) -> Stream:
         """Check a request and queue it. Must be called in a running event loop, which will get the deltas.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from spatz.context.areas import Area
 
@@ -103,6 +103,7 @@ class Request:
     priority: Priority = Priority.LIVE
     context: ContextMode = ContextMode.AUTO
     areas: Sequence[Area] = ()  # of the prompt's parts, in order; none: it is one instruction
+    plan: Any = None  # what Engine.plan made of it; None: submit makes it
     owner: str = ""  # whose entries of the cache on disk it makes; what is found there is shared by all
 
 

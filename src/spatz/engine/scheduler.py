@@ -30,8 +30,10 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Sequence as Many
 
+from spatz.context.block import DamagedBlock
 from spatz.context.pages import PagePool
 from spatz.context.prefix import PrefixCache, Tier, root
+from spatz.context.routed import RoutedText
 from spatz.engine.backend import Backend
 from spatz.engine.batch import Chunk
 from spatz.engine.guide import Guide, Job
@@ -40,6 +42,7 @@ from spatz.engine.output import ChoiceOutput
 from spatz.engine.request import Priority
 from spatz.engine.sequence import Group, Sequence
 from spatz.engine.sharing import Order, Turns, share_chunk
+from spatz.errors import RequestError
 
 __all__ = ["MAX_FORCED", "Scheduler"]
 
@@ -65,6 +68,8 @@ class Scheduler:
         self.waiting: list[Sequence] = []
         self._queued = [0, 0]  # requests of each priority that have not started
         self.preemptions = 0
+        self.failed: dict[Group, RequestError] = {}  # in the last schedule: nothing of them can be run
+        self.restarted = False  # a sequence has lost what it had, and is run anew
         self.jobs: list[Job] = []  # masks that the next step's samplers will wait for
         self._tickets = 0
         # Sequences of one request, and of all background ones.
@@ -110,9 +115,12 @@ class Scheduler:
 
     def schedule(self, now: float) -> list[Chunk]:
         """The chunks of the next step: decodes first, then prompts. Empty only if there is nothing to do."""
+        self.restarted = False
         self._admit(now)
         for sequence in tuple(self.running):
-            if sequence.remaining > 1:
+            if sequence.group.planned.route is not None:
+                self._route(sequence)
+            elif sequence.remaining > 1:
                 self._adopt(sequence)
             if sequence.group.fork_pending and sequence.remaining == 0:
                 self._fork(sequence)
@@ -123,7 +131,7 @@ class Scheduler:
     def advance(self, sequence: Sequence, count: int) -> None:
         """`count` tokens of the sequence are in the cache now. Pages that became full are made known."""
         sequence.computed += count
-        if not self._options.prefix_reuse:
+        if sequence.routed is not None or not self._options.prefix_reuse:
             return
         while (index := sequence.published) < sequence.computed // self._page_tokens:
             address, owner = sequence.digest(index), sequence.group.request.owner
@@ -136,7 +144,7 @@ class Scheduler:
         self.prefix.check()
         references = [0] * self.pool.total
         for sequence in self.running:
-            if len(sequence.pages) != -(-sequence.computed // self._page_tokens):
+            if len(sequence.pages) != -(-(sequence.computed - sequence.offset) // self._page_tokens):
                 raise RuntimeError(f"{len(sequence.pages)} pages for {sequence.computed} tokens")
             if sequence.pages != sequence.table[: len(sequence.pages)].tolist():
                 raise RuntimeError("a sequence's list and table of pages disagree")
@@ -191,15 +199,21 @@ class Scheduler:
         if not self.running:
             return True
         size = self._page_tokens
-        need = -(-(sequence.length + 1) // size)
-        if self._options.prefix_reuse:
+        need = self._most_pages(sequence)
+        if self._options.prefix_reuse and sequence.group.planned.route is None:
             for index in range((sequence.length - 1) // size):
                 page = self.prefix.page(sequence.digest(index))
                 if page is None:
                     break
                 need -= self.pool.references(page) > 0
-        promised = sum(1 + max(0, -(-other.length // size) - len(other.pages)) for other in self.running)
+        promised = sum(1 + max(0, self._most_pages(other) - len(other.pages)) for other in self.running)
         return need + promised <= self.pool.available
+
+    def _most_pages(self, sequence: Sequence) -> int:
+        """That it needs for what is known of it and one token more."""
+        need = -(-(sequence.length + 1) // self._page_tokens)
+        far = self._backend.far
+        return need if far is None or sequence.group.planned.route is None else min(need, far.most_pages)
 
     def _new_sequence(self, group: Group, index: int) -> Sequence:
         output = ChoiceOutput(
@@ -210,7 +224,9 @@ class Scheduler:
             self._backend.decoder,
             constrained=group.request.constraint is not None,
         )
-        return Sequence(group, index, output, self._page_tokens, self._root)
+        far = self._backend.far
+        root = self._root if group.planned.route is None or far is None else far.root
+        return Sequence(group, index, output, self._page_tokens, root)
 
     def _prepare(self, sequence: Sequence) -> None:
         """Samplers hold counts over the vocabulary: they are made when a sequence first runs, not in the queue."""
@@ -279,7 +295,7 @@ class Scheduler:
         for index in range(1, group.params.n):
             choice = self._new_sequence(group, index)
             group.unfinished.append(choice)
-            has_place = index < self._most_of_one and len(self.running) < room
+            has_place = index < self._most_of_one and len(self.running) < room and first.routed is None
             if has_place and self._share_pages(first, choice):
                 self._prepare(choice)
                 insort(self.running, choice, key=_order)
@@ -303,6 +319,40 @@ class Scheduler:
         choice.digests = first.digests[:full]
         return True
 
+    # --- texts beyond the window -------------------------------------------------------------------------------------
+
+    def _route(self, sequence: Sequence) -> None:
+        """Bring a routed sequence's pages up to date for what comes next."""
+        far, plan = self._backend.far, sequence.group.planned.route
+        assert far is not None
+        assert plan is not None
+        if sequence not in self.running:
+            return  # an older one has taken its pages
+        # More than a move of the window takes. Nobody younger has them if this one is the youngest.
+        while self.pool.available < far.spare_pages:
+            victim = self.running[-1]
+            self._preempt(victim)
+            if victim is sequence:
+                self.restarted = True
+                return
+        try:
+            if sequence.routed is None:
+                routed = RoutedText(far, self.pool, plan, sequence.digest, sequence.group.request.owner)
+                sequence.routed = routed
+                known = sequence.buffer[: sequence.length]
+                sequence.computed = routed.resume(known, sequence.length - sequence.reusable)
+                if sequence.index == 0 and not sequence.preempted:
+                    sequence.group.cached_tokens = sequence.computed
+                sequence.set_pages(routed.pages)
+            if sequence.routed.prepare(sequence.buffer[: sequence.length], sequence.computed):
+                sequence.set_pages(sequence.routed.pages)
+        except DamagedBlock:  # the store has dropped it: what can be found again is less, the rest is run anew
+            self._preempt(sequence)
+            self.restarted = True
+        except RequestError as error:
+            self.failed[sequence.group] = error
+            self.remove(sequence.group)
+
     # --- the step ----------------------------------------------------------------------------------------------------
 
     def _decodes(self) -> list[Chunk]:
@@ -325,7 +375,7 @@ class Scheduler:
 
     def _grow(self, sequence: Sequence) -> bool:
         """Pages for what is known of it, as needed, preempting the youngest. False: it was the youngest itself."""
-        while sequence.length > len(sequence.pages) * self._page_tokens:
+        while sequence.length > sequence.room:
             while (page := self.pool.allocate()) is None:
                 victim = self.running[-1]
                 self._preempt(victim)
@@ -346,6 +396,8 @@ class Scheduler:
         while prompts:
             sequence = prompts.pop(0)
             count = min(shares[sequence.order], sequence.remaining)
+            if sequence.routed is not None:
+                count = min(count, sequence.routed.limit(sequence.computed) - sequence.computed)
             if count == 0 or self._awaited(sequence, in_flight):
                 continue
             end = self._extend(sequence, sequence.computed + count, prompts, chunks)
@@ -356,12 +408,17 @@ class Scheduler:
     def _awaited(self, sequence: Sequence, in_flight: set[bytes]) -> bool:
         """Whether the page that comes next is being run in this step by another: then it can be adopted in the next."""
         index, inside = divmod(sequence.computed, self._page_tokens)
-        if inside or not in_flight or sequence.computed + self._page_tokens > sequence.reusable:
+        if (
+            sequence.routed is not None
+            or inside
+            or not in_flight
+            or sequence.computed + self._page_tokens > sequence.reusable
+        ):
             return False
         return sequence.digest(index) in in_flight
 
     def _claim(self, sequence: Sequence, end: int, in_flight: set[bytes]) -> None:
-        if self._options.prefix_reuse:
+        if self._options.prefix_reuse and sequence.routed is None:
             last = min(-(-end // self._page_tokens), sequence.length // self._page_tokens)
             for index in range(sequence.computed // self._page_tokens, last):
                 in_flight.add(sequence.digest(index))
@@ -371,8 +428,7 @@ class Scheduler:
 
         How far they reach.
         """
-        size = self._page_tokens
-        while len(sequence.pages) * size < end:
+        while sequence.room < end:
             page = self.pool.allocate()
             if page is not None:
                 sequence.add_page(page)
@@ -387,7 +443,7 @@ class Scheduler:
                 younger.pop()
             else:
                 break
-        return min(end, len(sequence.pages) * size)
+        return min(end, sequence.room)
 
     def _chunk(self, sequence: Sequence, end: int) -> Chunk:
         group = sequence.group
@@ -405,6 +461,11 @@ class Scheduler:
 
     def _release_pages(self, sequence: Sequence) -> None:
         # Last page first: the eviction order then takes the ends of prefixes before their beginnings.
+        if sequence.routed is not None:
+            sequence.group.read.update(sequence.routed.spans())
+            sequence.routed.release()
+            sequence.routed = None
+            sequence.pages = []
         for page in reversed(sequence.pages):
             self.pool.release(page)
         sequence.pages.clear()

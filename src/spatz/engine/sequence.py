@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.prefix import chain
-from spatz.engine.request import Priority, Request, TokenLogprob
+from spatz.engine.request import ContextUse, Priority, Progress, Request, TokenLogprob
 
 if TYPE_CHECKING:
+    from spatz.context.routed import RoutedText
     from spatz.engine.guide import Guide
     from spatz.engine.output import ChoiceOutput
+    from spatz.engine.plan import Planned
 
 __all__ = ["Group", "Sequence"]
 
@@ -26,12 +28,14 @@ __all__ = ["Group", "Sequence"]
 class Group:
     """A request under way. Owned by the step thread once it is in the scheduler."""
 
-    def __init__(self, request: Request, prompt: NDArray[np.int32], max_new: int, arrived: float, sink: Any) -> None:
+    def __init__(self, request: Request, planned: Planned, arrived: float, sink: Any) -> None:
         self.request = request
+        self.planned = planned
+        self.read: set[tuple[int, int]] = set()  # token ranges that were looked up for the answer, where it is routed
         self.params = request.params
         self.live = request.priority == Priority.LIVE
-        self.prompt = prompt  # [P]
-        self.max_new = max_new  # tokens per choice
+        self.prompt = planned.prompt  # [P]
+        self.max_new = planned.max_new  # tokens per choice
         self.arrived = arrived
         self.sink = sink  # where the deltas go; opaque here
         self.ticket = 0  # order of arrival, given by the scheduler
@@ -46,6 +50,25 @@ class Group:
         self.fork_pending = self.params.n > 1
         self.scorer: Any = None
         self.prompt_scores: list[TokenLogprob] | None = [] if self.params.prompt_logprobs is not None else None
+
+    def context_use(self) -> ContextUse:
+        """How the prompt was read, as far as it is known by now."""
+        use = self.planned.use
+        if self.planned.route is None:
+            return use
+        spans: list[tuple[int, int]] = []
+        for start, end in sorted(self.read):
+            if spans and start <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            else:
+                spans.append((start, end))
+        return ContextUse(use.mode, len(self.read), tuple(spans))
+
+    @property
+    def progress(self) -> Progress:
+        """Of the prompt; may be asked in any thread."""
+        first = next(iter(self.unfinished), None)
+        return Progress(min(first.computed, len(self.prompt)) if first is not None else 0, len(self.prompt))
 
     @property
     def scored(self) -> int:
@@ -73,6 +96,7 @@ class Sequence:
         "preempted",
         "published",
         "root",
+        "routed",
         "sampler",
         "table",
     )
@@ -92,11 +116,22 @@ class Sequence:
         self.table = np.zeros(max(1, -(-(self.length + 1) // page_tokens)), np.int32)  # `pages` as an array
         self.published = 0  # full pages that the prefix cache knows
         self.digests: list[bytes] = []
+        self.routed: RoutedText | None = None  # from when a routed sequence first runs
         self.sampler: Any = None
         self.guide: Guide | None = None  # where the answer is constrained, from when it first runs
         self.output = output
         # What there is to run now: all known tokens, or the prompt but for its last one (before a fork, or for scores).
         self.goal = self.length - 1 if group.fork_pending or group.max_new == 0 else self.length
+
+    @property
+    def offset(self) -> int:
+        """From a token's place in its pages to its place in the text."""
+        return 0 if self.routed is None else self.routed.offset
+
+    @property
+    def room(self) -> int:
+        """Up to which place of the text its pages reach."""
+        return len(self.pages) * self.page_tokens + self.offset
 
     @property
     def remaining(self) -> int:
@@ -128,6 +163,13 @@ class Sequence:
         self.table[index] = page
         self.pages.append(page)
 
+    def set_pages(self, pages: list[int]) -> None:
+        """pages: is kept, and added to."""
+        if len(pages) > len(self.table):
+            self.table = np.zeros(len(pages) + 8, np.int32)
+        self.table[: len(pages)] = pages
+        self.pages = pages
+
     def replace_page(self, index: int, page: int) -> None:
         self.table[index] = page
         self.pages[index] = page
@@ -135,6 +177,8 @@ class Sequence:
     def digest(self, index: int) -> bytes:
         """The address of the page with known tokens index*page_tokens .. (index+1)*page_tokens."""
         digests, size = self.digests, self.page_tokens
+        if not digests and self.group.planned.digests:
+            digests += self.group.planned.digests
         while len(digests) <= index:
             start = len(digests) * size
             digests.append(chain(digests[-1] if digests else self.root, self.buffer[start : start + size]))

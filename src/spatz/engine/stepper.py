@@ -16,12 +16,12 @@ from spatz.engine.backend import Backend, Result
 from spatz.engine.batch import BatchRunner, Chunk
 from spatz.engine.guide import Job
 from spatz.engine.options import EngineOptions
+from spatz.engine.plan import plan_request
 from spatz.engine.request import Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.engine.scheduler import MAX_FORCED, Scheduler
 from spatz.engine.sequence import Group
 from spatz.engine.sequence import Sequence as Choice
 from spatz.engine.stats import EngineStats, Listener, RequestRecord, StepRecord
-from spatz.engine.validation import answer_limit, check_params, check_prompt
 from spatz.errors import RequestError
 
 __all__ = ["Item", "Stepper"]
@@ -54,10 +54,8 @@ class Stepper:
 
     def prepare(self, request: Request, sink: Any) -> Group:
         """Check a request and make it ready for `submit`. Safe in any thread."""
-        check_params(request.params, self.backend.vocab)
-        prompt = check_prompt(request, self.backend.vocab, self.backend.context_length)
-        limit = answer_limit(request.params, len(prompt), self.backend.context_length)
-        return Group(request, prompt, limit, self.clock(), sink)
+        planned = request.plan if request.plan is not None else plan_request(request, self.backend)
+        return Group(request, planned, self.clock(), sink)
 
     @property
     def busy(self) -> bool:
@@ -90,8 +88,12 @@ class Stepper:
         items: list[Item] = []
         try:
             chunks = self.scheduler.schedule(begin)
+            if failed := self.scheduler.failed:
+                items += [self._fail(group, error) for group, error in failed.items() if group in self._groups]
+                failed.clear()
+                chunks = [chunk for chunk in chunks if chunk.sequence.group in self._groups]
             if not chunks:
-                if self._groups:
+                if self._groups and not items and not self.scheduler.restarted:
                     raise RuntimeError("there is work, but nothing could be scheduled")
                 return items
             if jobs := self.scheduler.jobs[:]:
@@ -228,13 +230,13 @@ class Stepper:
         return TokenLogprob(token, data(token), float(result.logprobs[row]), top)
 
     def _final(self, delta: Delta, group: Group) -> Delta:
-        usage = Usage(len(group.prompt), group.completion_tokens, group.cached_tokens)
+        usage = Usage(group.planned.total, group.completion_tokens, group.cached_tokens, group.context_use())
         return Delta(
             delta.index, delta.text, delta.tokens, delta.logprobs, delta.prompt_logprobs, delta.finish_reason, usage
         )
 
     def _count_prompt(self, group: Group) -> None:
-        self._tokens_in += len(group.prompt)
+        self._tokens_in += group.planned.total
         self._tokens_cached += group.cached_tokens
 
     # --- ends and failures -------------------------------------------------------------------------------------------
@@ -246,7 +248,7 @@ class Stepper:
         now = self.clock()
         record = RequestRecord(
             request_id=group.request.request_id,
-            prompt_tokens=len(group.prompt),
+            prompt_tokens=group.planned.total,
             cached_tokens=group.cached_tokens,
             completion_tokens=group.completion_tokens,
             queued_seconds=None if group.started is None else group.started - group.arrived,

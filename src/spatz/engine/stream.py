@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from spatz.engine.request import Delta, Usage
+from spatz.engine.request import Delta, Progress, Usage
 from spatz.errors import RequestError
 
 __all__ = ["Mailbox", "Stream"]
@@ -65,6 +65,11 @@ class Stream(AsyncIterator[Delta]):
         self._waiter: asyncio.Future[None] | None = None
         self._error: RequestError | None = None
         self._ended = False  # nothing more will be put
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the prompt has been run; None before it is known."""
+        return None if self.group is None else self.group.progress
 
     def put(self, item: Delta | RequestError) -> None:
         """Called in the event loop."""

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from spatz.engine.request import Request, SamplingParams
 from spatz.errors import ContextLengthError, RequestError
 
-__all__ = ["MAX_OUTPUT_TOKENS", "MAX_STOPS", "MAX_STOP_CHARS", "answer_limit", "check_params", "check_prompt"]
+__all__ = [
+    "MAX_OUTPUT_TOKENS",
+    "MAX_STOPS",
+    "MAX_STOP_CHARS",
+    "answer_limit",
+    "check_fits",
+    "check_params",
+    "token_array",
+]
 
 MAX_OUTPUT_TOKENS = 32_768
 MAX_STOPS = 16  # the chat API allows 4, which the server checks
@@ -50,10 +58,9 @@ def check_params(params: SamplingParams, vocab: int) -> None:
         _decimal("logit_bias", bias, -100.0, 100.0)
 
 
-def check_prompt(request: Request, vocab: int, context_length: int) -> NDArray[np.int32]:
-    """The prompt as an array [P]. Raises ContextLengthError if it and the answer asked for do not fit."""
-    prompt = _token_array(request, vocab)
-    size, param = len(prompt), request.source
+def check_fits(request: Request, size: int, context_length: int) -> None:
+    """Raises ContextLengthError if a prompt of that size and the answer asked for do not fit."""
+    param = request.source
     words = param if param in ("messages", "input") else "prompt"
     limit = f"This model's maximum context length is {context_length} tokens."
     asked = request.params.max_tokens
@@ -68,7 +75,6 @@ def check_prompt(request: Request, vocab: int, context_length: int) -> NDArray[n
             f"Please reduce the length of the {words} or completion.",
             param=param,
         )
-    return prompt
 
 
 def answer_limit(params: SamplingParams, prompt_tokens: int, context_length: int) -> int:
@@ -77,7 +83,8 @@ def answer_limit(params: SamplingParams, prompt_tokens: int, context_length: int
     return min(room, MAX_OUTPUT_TOKENS if params.max_tokens is None else params.max_tokens)
 
 
-def _token_array(request: Request, vocab: int) -> NDArray[np.int32]:
+def token_array(request: Request, vocab: int) -> NDArray[np.int32]:
+    """The prompt as an array [P]. Raises RequestError for what are no tokens of the model."""
     if not len(request.prompt):
         raise _invalid(request.source, f"Invalid '{request.source}': the prompt has no tokens.")
     try:

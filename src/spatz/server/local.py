@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from spatz import _core
 from spatz.config import Settings
 from spatz.context.block_store import BlockStore
 from spatz.context.disk_tier import DiskTier, address_space
+from spatz.context.far_memory import FarMemory
 from spatz.context.prefix import Tier, root
+from spatz.context.profile import Shape, profile_for
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
@@ -39,6 +42,7 @@ from spatz.weights.load import LoadedModel, load_model
 __all__ = ["LocalModel", "local_model"]
 
 BLOCKS_IN_MEMORY = 4 << 30  # of long prompts, where they cannot lie on the disk
+LEAST_ROUTED = 4096  # tokens of native context that a window, far pages, a question and its answer take
 LEAST_KV_BYTES = 1024 << 20
 LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with which the process stays below 450 MB
 
@@ -62,7 +66,7 @@ class LocalModel:
         self.fingerprint = loaded.card.fingerprint
         self.format = loaded.card.format
         self.context_length = engine.backend.context_length
-        self.context_limit: int = getattr(engine.backend, "context_limit", self.context_length)
+        self.context_limit: int = engine.backend.context_limit
 
     def encode_chat(self, messages: Sequence[Message]) -> Prompt:
         return build_chat(messages, self._template, self._loaded.tokenizer)
@@ -107,11 +111,7 @@ class LocalModel:
         return found
 
     def plan(self, request: Request) -> Request:
-        plan = getattr(self.engine, "plan", None)
-        if plan is not None:
-            planned: Request = plan(request)
-            return planned
-        return replace(request, context=ContextMode.EXACT)
+        return self.engine.plan(request)
 
     def submit(self, request: Request) -> Stream:
         return self.engine.submit(request)
@@ -148,14 +148,15 @@ def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
     options = EngineOptions(
         max_running=settings.max_batch, max_waiting=settings.max_queue, kept_pages=_kept_pages(cache, settings, length)
     )
-    backend = _backend(loaded, cache, context.isa, kind, length)
-    with _block_store(settings) as blocks, _tiers(blocks, backend) as tiers:
-        engine = Engine(backend, options, tiers=tiers)
-        engine.start()
-        try:
-            yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind}, blocks)
-        finally:
-            engine.stop()
+    with _block_store(settings) as blocks:
+        backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks)
+        with _tiers(blocks, backend) as tiers:
+            engine = Engine(backend, options, tiers=tiers)
+            engine.start()
+            try:
+                yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind}, blocks)
+            finally:
+                engine.stop()
 
 
 def _block_store(settings: Settings) -> BlockStore:
@@ -177,8 +178,19 @@ def _tiers(blocks: BlockStore, backend: Backend) -> Iterator[Sequence[Tier]]:
         tier.close()
 
 
-def _backend(loaded: LoadedModel, cache: _core.KVCache, isa: str, kind: str, length: int) -> Backend:
+def _backend(
+    loaded: LoadedModel,
+    cache: _core.KVCache,
+    isa: str,
+    kind: str,
+    length: int,
+    settings: Settings,
+    blocks: BlockStore,
+) -> Backend:
     tokenizer = loaded.tokenizer
+    fingerprint = address_space(loaded.card.digest, isa, kind)
+    # Where one context is shorter than what a window and a question take, there is nothing to route.
+    routes = settings.context_limit > length >= LEAST_ROUTED
     return Backend(
         forward=loaded.core.forward,
         cache=cache,
@@ -188,9 +200,30 @@ def _backend(loaded: LoadedModel, cache: _core.KVCache, isa: str, kind: str, len
         vocab=tokenizer.vocab_size,
         context_length=length,
         page_tokens=_core.PAGE_TOKENS,
-        fingerprint=address_space(loaded.card.digest, isa, kind),
+        fingerprint=fingerprint,
         eos_ids=loaded.eos_ids,
+        context_limit=max(settings.context_limit, length),
+        far=_far_memory(loaded, cache, settings, blocks, fingerprint) if routes else None,
+        gap=tokenizer.encode("\n...\n", continues=True),
         padding=loaded.vocab - tokenizer.vocab_size,
+    )
+
+
+def _far_memory(
+    loaded: LoadedModel, cache: _core.KVCache, settings: Settings, blocks: BlockStore, fingerprint: str
+) -> FarMemory:
+    decoder = loaded.decoder
+    shape = Shape(decoder.layers, decoder.heads, decoder.kv_heads, decoder.head_dim, decoder.hidden, decoder.vocab)
+    own = settings.data_dir / "profiles" / f"{loaded.card.digest}.json"
+    profile = profile_for(shape, tuple(decoder.window), own)
+    return FarMemory(
+        cache=cache,
+        move=partial(loaded.core.move, cache),
+        heads=_core.FarHeads(loaded.core, list(profile.heads)),
+        layers=decoder.layers,
+        store=blocks,
+        vocab=loaded.tokenizer.vocab_size,
+        fingerprint=fingerprint,
     )
 
 

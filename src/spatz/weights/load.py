@@ -50,6 +50,7 @@ class LoadedModel:
     tokenizer: Tokenizer
     chat_template: str | None  # None: a base model, which knows no turns
     eos_ids: frozenset[int]  # tokens that end an answer
+    decoder: Decoder  # what the files say of its shape
     vocab: int  # rows of logits: the tokenizer's tokens, and padding in some models
 
     def kv_kind(self, wanted: str = "auto") -> str:
@@ -83,7 +84,9 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
     finally:
         files.close()
     template = manifest.chat_template or files.chat_template
-    return LoadedModel(card, core, tokenizer, template, _eos_ids(files, tokenizer), files.plan.decoder.vocab)
+    return LoadedModel(
+        card, core, tokenizer, template, _eos_ids(files, tokenizer), files.plan.decoder, files.plan.decoder.vocab
+    )
 
 
 def _pack(files: ModelFiles, context: _core.Context, format: str) -> _core.Model:

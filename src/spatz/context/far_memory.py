@@ -1,0 +1,170 @@
+"""What all routed sequences of a model share: its far heads, where their blocks are kept, and how far things reach.
+
+Sits between the engine, which owns one, and `RoutedText`, of which each routed sequence has one. A block is what the
+far heads keep of a page of tokens; a state is what every head keeps of the window at one place of a text, so that a
+later prompt can go on from there. Both are addressed by what they hold and live in the block store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatz import _core
+from spatz.context.block import Block
+from spatz.context.block_store import BlockStore
+from spatz.context.prefix import root
+from spatz.errors import OverloadedError
+
+__all__ = ["FarCache", "FarMemory", "Reach"]
+
+_KEPT_INDEXES = 4  # of whole texts, 10 to 20 bytes a token
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """In tokens, all multiples of a page (the grid of two)."""
+
+    sinks: int = 128  # of a text's beginning, which full-attention heads always see
+    grid: int = 256  # how many tokens share a window and what was looked up for them
+    window: int = 512  # before the grid's first token
+    asked_window: int = 128  # before the question: a short one, so that what happens to stand there is not the answer
+    piece: int = 64  # what is looked up, two to a block
+    most_near: int = 2048  # of question and answer, before their window slides, too
+    refresh: int = 32  # tokens of an answer after which what it needs is looked up again
+    between_states: int = 32_768
+    streamed_pieces: int = 0  # looked up for each grid of a prompt; see docs/log.md
+
+
+class FarCache(Protocol):
+    """What `_core.KVCache` is to this module."""
+
+    @property
+    def page_bytes(self) -> int: ...
+    @property
+    def head_bytes(self) -> int: ...
+    def view(self, page: int) -> NDArray[np.uint8]: ...
+    def copy_page(self, source: int, target: int) -> None: ...
+    def gather(self, page: int, heads: Any, out: NDArray[np.uint8]) -> None: ...
+
+
+# (source, heads or None for all, source slot, count, page, slot, distance), as `_core.Model.move` documents them.
+Move = Callable[[NDArray[np.uint8], Any, int, int, int, int, int], None]
+
+
+class FarMemory:
+    def __init__(
+        self,
+        *,
+        cache: FarCache,
+        move: Move,
+        heads: _core.FarHeads,
+        layers: int,
+        store: BlockStore,
+        vocab: int,
+        fingerprint: str,
+        page_tokens: int = _core.PAGE_TOKENS,
+        reach: Reach | None = None,
+    ) -> None:
+        """fingerprint: of weights, formats and instruction set."""
+        self.cache = cache
+        self.move = move
+        self.heads = heads
+        self.layers = layers
+        self.vocab = vocab
+        self.page_tokens = page_tokens
+        self.reach = reach or Reach()
+        self.store = store
+        listed = ",".join(map(str, heads.heads))
+        self.root = root(fingerprint, "routed", listed, repr(self.reach))
+        name = self.root.hex()[:16]
+        self.blocks = store.space(f"far-{name}", len(heads.heads) * cache.head_bytes)
+        self.states = store.space(f"state-{name}", self.state_pages * cache.page_bytes)
+        self._indexes: OrderedDict[bytes, _core.TokenIndex] = OrderedDict()
+        self._turn = Lock()
+        self._room: NDArray[np.uint8] | None = None
+
+    @property
+    def state_pages(self) -> int:
+        """Of sinks, window, and what of a grid may lie behind it."""
+        reach = self.reach
+        return (reach.sinks + reach.window + reach.grid) // self.page_tokens
+
+    @property
+    def most_pages(self) -> int:
+        """That a routed sequence may hold while its prompt is streamed; asking takes no more."""
+        reach = self.reach
+        return self.state_pages + max(1, reach.streamed_pieces // 2) + 16 + reach.most_near // self.page_tokens
+
+    @property
+    def spare_pages(self) -> int:
+        """That resuming, or moving the window, takes beyond what is given back."""
+        return self.state_pages + 16
+
+    @property
+    def top_reach(self) -> int:
+        """Tokens before a place from which on all layers have to be run for what is seen there to be whole."""
+        layers: int = self.layers - self.heads.depth
+        return layers * self.reach.window
+
+    def window_start(self, place: int) -> int:
+        """Of a text that is streamed, where the window of the token at `place` begins."""
+        return max(0, place // self.reach.grid * self.reach.grid - self.reach.window)
+
+    def index_of(self, digest: bytes, tokens: NDArray[np.int32]) -> _core.TokenIndex:
+        """The index of a whole text, which must not be added to. digest: of the text. Any thread may ask."""
+        with self._turn:
+            known = self._indexes.get(digest)
+            if known is not None:
+                self._indexes.move_to_end(digest)
+                return known
+        index = self.new_index()
+        index.append(tokens)
+        with self._turn:
+            self._indexes[digest] = index
+            while len(self._indexes) > _KEPT_INDEXES:
+                self._indexes.popitem(last=False)
+        return index
+
+    def new_index(self) -> _core.TokenIndex:
+        return _core.TokenIndex(vocab=self.vocab, block_tokens=self.reach.piece)
+
+    def all_heads(self, page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A page without what pads it."""
+        each = self.cache.head_bytes
+        return page[: len(page) // each * each]
+
+    def far_heads(self, page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the far heads have in a page, [heads * head_bytes]."""
+        each = self.cache.head_bytes
+        return self.all_heads(page).reshape(-1, each)[list(self.heads.heads)].reshape(-1)
+
+    def store_page(self, page: int, block: Block) -> None:
+        """What the far heads have in a page of the cache becomes a block. Raises OverloadedError."""
+        if self._room is None:
+            self._room = np.empty(self.blocks.block_bytes, np.uint8)
+        self.cache.gather(page, self.heads, self._room)
+        try:
+            block.fill(self._room)
+        except OSError as error:
+            raise OverloadedError(
+                f"The far context of this prompt cannot be kept: {error.strerror or error}.", status=503, retry_after=30
+            ) from None
+
+    def block_digest(self, chained: bytes) -> bytes:
+        return _tagged(b"spatz-block", chained)
+
+    def state_digest(self, chained: bytes, *, whole: bool) -> bytes:
+        """whole: every layer was run for all of it; else only what the far heads need."""
+        return _tagged(b"spatz-state-all" if whole else b"spatz-state", chained)
+
+
+def _tagged(tag: bytes, digest: bytes) -> bytes:
+    return hashlib.blake2b(digest, digest_size=32, person=tag).digest()

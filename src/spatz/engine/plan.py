@@ -1,0 +1,124 @@
+"""How a prompt will be read: exact, routed or skimmed, decided and prepared before it is queued.
+
+Sits between `Engine.submit` and the queue, in the caller's thread: what takes time for a million tokens (addresses, the
+index, skimming) is done here and not in the step thread. A request is checked here, too, as validation.py has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatz.context.prefix import chain
+from spatz.context.question import Question, find_question
+from spatz.context.routed import Plan
+from spatz.context.skim import skim
+from spatz.engine.backend import Backend
+from spatz.engine.request import ContextMode, ContextUse, Request
+from spatz.engine.validation import answer_limit, check_fits, check_params, token_array
+from spatz.errors import ContextLengthError, RequestError
+
+__all__ = ["Planned", "plan_request"]
+
+ROOM = 16  # part of the native context that is kept for an answer of which no length was given
+MOST_TAIL = 1024  # tokens from the end of a prompt in which its question is looked for
+SKIMMED = 4096  # tokens that a skimmed prompt may have, at most half of the native context
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    mode: ContextMode  # never AUTO
+    prompt: NDArray[np.int32]  # [P] what is run
+    total: int  # tokens of the prompt as it was sent
+    max_new: int  # tokens of a choice
+    use: ContextUse
+    route: Plan | None = None
+    digests: tuple[bytes, ...] = ()  # of the prompt's full pages up to the question, where it is routed
+
+
+def plan_request(request: Request, backend: Backend) -> Planned:
+    """Raises RequestError for values out of range, ContextLengthError."""
+    check_params(request.params, backend.vocab)
+    prompt = token_array(request, backend.vocab)
+    mode = _mode(request, backend, len(prompt))
+    limit = backend.context_length if mode is ContextMode.EXACT else backend.context_limit
+    check_fits(request, len(prompt), limit)
+    if mode is ContextMode.SKIM:
+        return _skimmed(request, backend, prompt)
+    max_new = answer_limit(request.params, len(prompt), limit)
+    if mode is ContextMode.ROUTED:
+        return _routed(request, backend, prompt, max_new)
+    return Planned(mode, prompt, len(prompt), max_new, ContextUse(mode))
+
+
+def _mode(request: Request, backend: Backend, size: int) -> ContextMode:
+    if request.context is ContextMode.AUTO:
+        asked = request.params.max_tokens
+        native = backend.context_length
+        room = native // ROOM if asked is None else asked
+        # Where the far heads have no memory, a prompt that is too long gets the native limit's error.
+        if size + room <= native or backend.far is None:
+            return ContextMode.EXACT
+        return ContextMode.ROUTED
+    if request.context is ContextMode.ROUTED and backend.far is None:
+        raise RequestError(
+            "This server does not keep far context: the mode 'routed' is not available.",
+            param="spatz.context",
+            code="unsupported_value",
+        )
+    return request.context
+
+
+def _question(request: Request, backend: Backend, prompt: NDArray[np.int32]) -> Question:
+    return find_question(prompt, request.areas, token_bytes=backend.token_bytes, vocab=backend.vocab)
+
+
+def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_new: int) -> Planned:
+    far = backend.far
+    assert far is not None
+    size = backend.page_tokens
+    total = len(prompt)
+    use = ContextUse(ContextMode.ROUTED)
+    scored = request.params.prompt_logprobs is not None
+    if scored:
+        return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(0, whole=True))
+    question = _question(request, backend, prompt)
+    tail = min(total - 1, max(question.tail, total - MOST_TAIL)) // size * size
+    digests: list[bytes] = []
+    parent = far.root
+    for start in range(0, tail, size):
+        parent = chain(parent, prompt[start : start + size])
+        digests.append(parent)
+    index = None
+    if digests and far.state_digest(digests[-1], whole=True) in far.states:
+        index = far.index_of(digests[-1], prompt[: max(0, tail - far.reach.asked_window)])
+    route = Plan(tail, question.terms, question.weights, question.groups, index=index)
+    return Planned(ContextMode.ROUTED, prompt, total, max_new, use, route, tuple(digests))
+
+
+def _skimmed(request: Request, backend: Backend, prompt: NDArray[np.int32]) -> Planned:
+    if request.params.prompt_logprobs is not None:
+        raise RequestError(
+            "The log-probabilities of a prompt cannot be had in the mode 'skim', which does not run all of it.",
+            param="spatz.context",
+            code="unsupported_value",
+        )
+    native = backend.context_length
+    asked = request.params.max_tokens
+    most = min(max(SKIMMED, native // 2), native - (native // ROOM if asked is None else min(asked, native // 2)))
+    try:
+        found = skim(
+            prompt,
+            _question(request, backend, prompt),
+            vocab=backend.vocab,
+            token_bytes=backend.token_bytes,
+            gap=backend.gap,
+            most=most,
+        )
+    except ValueError as error:
+        raise ContextLengthError(f"This prompt cannot be skimmed: {error}.", param=request.source) from None
+    max_new = answer_limit(request.params, len(found.tokens), native)
+    use = ContextUse(ContextMode.SKIM, found.blocks, found.spans)
+    return Planned(ContextMode.SKIM, found.tokens, len(prompt), max_new, use)
