@@ -10,13 +10,12 @@ import fcntl
 import logging
 import os
 import re
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from spatz.context.block import Entry
 from spatz.context.block_file import BlockFile
-from spatz.context.block_index import BlockIndex, IndexUnusable, Row, SpaceRow
+from spatz.context.block_index import FAILURES, BlockIndex, IndexUnusable, Row, SpaceRow
 from spatz.context.block_medium import Medium
 from spatz.context.block_space import Space
 
@@ -60,7 +59,7 @@ class BlockFolder:
         """The spaces with their entries. None: the folder cannot be used."""
         try:
             return self._read(medium, make)
-        except (IndexUnusable, OSError, sqlite3.Error) as error:
+        except (IndexUnusable, OSError, *FAILURES) as error:
             logger.warning("the cache %s begins anew: %s", self.path, error)
         medium.used = medium.entries = 0
         try:
@@ -68,7 +67,7 @@ class BlockFolder:
             for path in self.path.glob("*.blocks"):
                 path.unlink()
             return self._read(medium, make)
-        except (IndexUnusable, OSError, sqlite3.Error) as error:
+        except (IndexUnusable, OSError, *FAILURES) as error:
             logger.warning("the cache %s cannot be used (%s): it is kept in memory", self.path, error)
         return None
 

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["COUNTERS", "VERSION", "BlockIndex", "IndexUnusable", "Row", "SpaceRow", "Wish"]
+__all__ = ["COUNTERS", "FAILURES", "VERSION", "BlockIndex", "IndexUnusable", "Row", "SpaceRow", "Wish"]
 
 VERSION = 1  # of the tables, of the slots' layout and of the checksums
+FAILURES = (sqlite3.Error, ValueError)  # a damaged file's error may quote what is no text, which is a ValueError
 COUNTERS = ("hits", "misses", "evictions", "damaged")  # over the cache's life
 
 _HEAD = struct.Struct("<qqHHH").pack
@@ -74,7 +75,7 @@ class Wish:
 
 
 class BlockIndex:
-    """Not thread-safe: one thread at a time. Its methods raise sqlite3.Error where the file fails."""
+    """Not thread-safe: one thread at a time. Its methods raise one of FAILURES where the file fails."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -107,7 +108,7 @@ class BlockIndex:
                     f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION}; "
                     f"PRAGMA user_version = {VERSION}; COMMIT;"
                 )
-        except (sqlite3.Error, IndexUnusable) as error:
+        except (*FAILURES, IndexUnusable) as error:
             connection.close()
             raise IndexUnusable(str(error)) from None
         return cls(connection)
@@ -130,7 +131,7 @@ class BlockIndex:
         connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_WAIT)
         try:
             _check_version(connection)
-        except (sqlite3.Error, IndexUnusable) as error:
+        except (*FAILURES, IndexUnusable) as error:
             connection.close()
             raise IndexUnusable(str(error)) from None
         return cls(connection)

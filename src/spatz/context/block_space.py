@@ -71,19 +71,21 @@ class Space:
         self._store.commit(block.entry, digest, parent, owner)
 
     def put(self, digest: bytes, parent: bytes, data: NDArray[np.uint8], owner: str = "") -> bool:
-        """Store data as a whole. False: a disk failed, or there is no room."""
-        try:
-            block = self.reserve()
-        except OverloadedError:
-            return False
-        with block:
+        """Store data as a whole. False: there is no room."""
+        for disk in (True, False):
             try:
-                block.fill(data)
-            except OSError as error:
-                self._store.complain("disk", "the cache's disk cannot be written (%s)", error.strerror)
+                block = Block(self._store.take(self, disk=disk))
+            except OverloadedError:
                 return False
-            self.commit(block, digest, parent, owner)
-        return True
+            with block:
+                try:
+                    block.fill(data)
+                except OSError as error:
+                    self._store.complain("disk", "the cache's disk cannot be written (%s)", error.strerror)
+                    continue
+                self.commit(block, digest, parent, owner)
+                return True
+        return False
 
     def touch(self, blocks: Sequence[Block]) -> None:
         """These, in the order of their chain, are used now: they are to be evicted last, the chain's end first."""

@@ -15,7 +15,6 @@ counted first and then made.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ from pathlib import Path
 from spatz.context.block import Entry
 from spatz.context.block_file import SEGMENT_BYTES, BlockFile
 from spatz.context.block_folder import SPACE_NAME, BlockFolder
-from spatz.context.block_index import COUNTERS, BlockIndex, SpaceRow
+from spatz.context.block_index import COUNTERS, FAILURES, BlockIndex, SpaceRow
 from spatz.context.block_medium import Medium
 from spatz.context.block_space import Space
 from spatz.context.block_stats import BlockStats, Share
@@ -85,7 +84,8 @@ class BlockStore:
         self.counts.update(self._counted)
         entries = [entry for space in self._spaces.values() for entry in space.entries.values()]
         self._clock = max((entry.used for entry in entries), default=0)
-        self._writer = BlockWriter(index, self.unpin, self._tick)
+        self._writer = BlockWriter(index, self._tick)
+        self._writer.start()
         self._make_room(disk, 0)  # the limit may be another one than last time
         logger.debug("the cache %s has %d blocks", folder.path, len(entries))
 
@@ -113,7 +113,7 @@ class BlockStore:
             if self._disk is not None and self._writer is not None:
                 try:
                     space.id = self._writer.call(lambda index: index.add_space(name, block_bytes, self._segment_bytes))
-                except sqlite3.Error as error:
+                except FAILURES as error:
                     self.complain("index", "the cache keeps %s in memory: its index fails (%s)", name, error)
                 else:
                     space.files[self._disk] = BlockFile(block_bytes, self._disk.folder, name, self._segment_bytes)
@@ -136,7 +136,7 @@ class BlockStore:
             ]
         self.delete(chosen)
         if chosen and self._writer is not None:
-            self._writer.later(_forget_deleted)
+            self._writer.later(BlockIndex.forget_deleted)
         return len(chosen)
 
     def flush(self) -> None:
@@ -190,9 +190,11 @@ class BlockStore:
 
     # --- for spaces --------------------------------------------------------------------------------------------------
 
-    def take(self, space: Space) -> Entry:
+    def take(self, space: Space, *, disk: bool = True) -> Entry:
         """A pinned entry without an address. Raises OverloadedError."""
-        for medium, file in space.files.items() if not self._closed else ():
+        for medium, file in space.files.items():
+            if self._closed or not (disk or medium is self._memory):
+                continue
             entry = self._take(space, medium, file)
             if entry is not None:
                 return entry
@@ -218,7 +220,6 @@ class BlockStore:
                 return
             entry.space.know(entry)
             if entry.medium is self._disk and self._writer is not None:
-                entry.pins += 1  # until its checksum is taken
                 self._writer.put(entry)
 
     def touch(self, entries: list[Entry]) -> None:
@@ -350,10 +351,10 @@ class BlockStore:
         """Fulfil what other processes wish, and write down what was used."""
         version = index.data_version
         if version != self._seen:
-            self._seen = version
             for wish in index.wishes():
                 deleted = self.clear(owner=wish.owner, digest=wish.digest)
                 writer.later(_fulfil(wish.id, deleted))  # after the rows are deleted, which is queued before this
+            self._seen = version
         with self.lock:
             if time.monotonic() - self._touched_at < USED_SECONDS:
                 return
@@ -380,18 +381,5 @@ def _runs(entries: list[Entry]) -> Iterator[tuple[BlockFile, list[Entry]]]:
         yield run[0].file, run
 
 
-def _forget_deleted(index: BlockIndex) -> None:
-    try:
-        index.forget_deleted()
-    except sqlite3.Error as error:
-        logger.debug("the cache's log is kept: %s", error)
-
-
 def _fulfil(wish: int, deleted: int) -> Callable[[BlockIndex], None]:
-    def work(index: BlockIndex) -> None:
-        try:
-            index.fulfil(wish, deleted)
-        except sqlite3.Error as error:
-            logger.warning("what was deleted from the cache cannot be told: %s", error)
-
-    return work
+    return lambda index: index.fulfil(wish, deleted)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from spatz.context.block import Entry, checksum
-from spatz.context.block_index import BlockIndex, Row
+from spatz.context.block_index import FAILURES, BlockIndex, Row
 
 __all__ = ["BlockWriter"]
 
@@ -43,24 +42,23 @@ class _Remove:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    work: Callable[[BlockIndex], None]  # raises nothing
+    work: Callable[[BlockIndex], None]
 
 
 class BlockWriter:
-    def __init__(
-        self, index: BlockIndex, written: Callable[[Entry], None], tick: Callable[[BlockWriter, BlockIndex], None]
-    ) -> None:
-        """written: the entry is no longer needed here. tick: called in the thread at once, each second, and last."""
+    def __init__(self, index: BlockIndex, tick: Callable[[BlockWriter, BlockIndex], None]) -> None:
+        """tick: called in the thread at once, each second, and last."""
         self._index = index
-        self._written = written
         self._tick = tick
         self._jobs: queue.SimpleQueue[_Put | _Remove | _Call | None] = queue.SimpleQueue()
         self._failing = False
         self._thread = threading.Thread(target=self._run, name="spatz-cache", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     def put(self, entry: Entry) -> None:
-        """Write down a pinned entry."""
+        """Write down an entry. One that goes before its turn, or meanwhile, is to be removed later in any case."""
         self._jobs.put(_Put(entry))
 
     def remove(self, space: int, slot: int) -> None:
@@ -116,7 +114,8 @@ class BlockWriter:
     def _do(self, jobs: list[_Put | _Remove | _Call | None]) -> None:
         self._write([job for job in jobs if isinstance(job, _Put | _Remove)])
         if jobs and isinstance(job := jobs[-1], _Call):
-            job.work(self._index)
+            work = job.work
+            self._guard(lambda: work(self._index))
 
     def _write(self, jobs: list[_Put | _Remove]) -> None:
         if not jobs:
@@ -127,9 +126,6 @@ class BlockWriter:
                 if entry.known and entry.file.readable(entry.slot):
                     entry.checksum = checksum(entry.digest, entry.file.data(entry.slot))
         self._guard(lambda: self._apply(jobs))
-        for job in jobs:
-            if isinstance(job, _Put):
-                self._written(job.entry)
 
     def _apply(self, jobs: list[_Put | _Remove]) -> None:
         with self._index.transaction():
@@ -153,7 +149,7 @@ class BlockWriter:
         """The disk may be full or the index damaged: what is written down no more is not found after a restart."""
         try:
             work()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             if not self._failing:
                 logger.warning("the cache's index cannot be written (%s): a restart will not find what is new", error)
             self._failing = True
