@@ -1,28 +1,32 @@
 """Spatz in processes of its own, as a person starts it: what is measured is what they wait for and what `top` shows.
 
 The children get this process's settings as flags; nothing of its environment or of a settings file reaches them twice.
-They have a database of their own: the person's keys would shut us out, and what is measured is nobody's usage.
+They have a database of their own: the person's keys would shut us out, and what is measured is nobody's usage. And a
+cache of their own: what they read was not read before, and leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from spatz.config import PREFIX, Settings, options
 from spatz.errors import SpatzError
 
-__all__ = ["Child", "cold_start_s", "peak_memory", "serving"]
+__all__ = ["Child", "cold_start_s", "serving"]
 
+_START_SECONDS = 300
 _STOP_SECONDS = 60
 _GREETING_END = "print(answer"
 _PROMPT = "What is the capital of France?"
@@ -49,49 +53,51 @@ class Child:
     pid: int
     host: str
     port: int
+    start_s: float  # from the start of the process until it answered
+
+    def kill(self) -> None:
+        """Not even it notices."""
+        os.kill(self.pid, signal.SIGKILL)
 
 
 @contextmanager
-def serving(settings: Settings, path: Path) -> Iterator[Child]:
-    """`spatz serve` on a free port of the loopback, until the block ends."""
-    with _spatz(settings, path, "serve", "--host", "127.0.0.1", "--port", "0", "--log-level", "warning") as (
-        process,
-        errors,
-    ):
+def serving(settings: Settings, path: Path, folder: Path | None = None, *flags: str) -> Iterator[Child]:
+    """`spatz serve` on a free port of the loopback, until the block ends.
+
+    folder: its data directory, which stays; None: it has one of its own, which goes with it.
+    """
+    start = time.perf_counter()
+    arguments = ("serve", "--host", "127.0.0.1", "--port", "0", "--log-level", "warning", *flags)
+    with _spatz(settings, path, *arguments, folder=folder) as (process, errors):
         assert process.stdout is not None
-        greeting = ""
-        while _GREETING_END not in greeting:
-            line = process.stdout.readline().decode()
-            if not line:
-                process.wait()
-                raise SpatzError(f"`spatz serve` failed: {_last_line(errors)}")
-            greeting += line
+        late = threading.Timer(_START_SECONDS, process.kill)
+        late.start()
+        try:
+            greeting = ""
+            while _GREETING_END not in greeting:
+                line = process.stdout.readline().decode()
+                if not line:
+                    process.wait()
+                    raise SpatzError(f"`spatz serve` failed: {_last_line(errors)}")
+                greeting += line
+        finally:
+            late.cancel()
         address = re.search(r"http://([0-9.]+):(\d+)/v1", greeting)
         assert address is not None
-        yield Child(process.pid, address[1], int(address[2]))
-
-
-def peak_memory(pid: int) -> int:
-    """The most bytes that a process has had in memory at once."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError as error:
-        raise SpatzError(f"this system does not tell the memory of a process: {error}") from None
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
-        raise SpatzError("this system does not tell the peak memory of a process")
-    return int(found[1]) * 1024
+        yield Child(process.pid, address[1], int(address[2]), time.perf_counter() - start)
 
 
 @contextmanager
 def _spatz(
-    settings: Settings, path: Path, command: str, *arguments: str
+    settings: Settings, path: Path, command: str, *arguments: str, folder: Path | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """The process and what it wrote to stderr (a file, so that it can never wait for somebody to read it)."""
-    flags = [*_flags(settings, path), "--config", os.devnull]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as directory:
         environment[PREFIX + "DATABASE_URL"] = f"sqlite:///{directory}/spatz.db"
+        own = folder or Path(directory)
+        _link_profiles(settings, own)
+        flags = [*_flags(replace(settings, data_dir=own), path), "--config", os.devnull]
         process = subprocess.Popen(
             [sys.executable, "-m", "spatz.cli", command, *arguments, *flags],
             stdin=subprocess.DEVNULL,
@@ -110,9 +116,16 @@ def _spatz(
                     process.kill()
 
 
+def _link_profiles(settings: Settings, folder: Path) -> None:
+    """What was measured of a model is part of how it runs."""
+    known, link = settings.data_dir / "profiles", folder / "profiles"
+    if known.is_dir() and not link.exists():
+        link.symlink_to(known.absolute(), target_is_directory=True)
+
+
 def _flags(settings: Settings, path: Path) -> list[str]:
     flags = []
-    for option in options("model", "engine"):
+    for option in options("model", "engine", "context"):
         value = path if option.name == "model" else getattr(settings, option.name)
         if value != "":
             flags += [option.switch, str(value)]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +42,12 @@ def bench(
             help="Another file for the peer, for instance its Q4_0; its figures are peer_LABEL_*. Can be repeated.",
         ),
     ] = None,
+    long_context: str | None = typer.Option(
+        None,
+        "--context",
+        metavar="TOKENS",
+        help="Measure a prompt of this length instead, longer than the model's own context: 1000000, 128k or 1m.",
+    ),
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")] = None,
 ) -> None:
     """Measure the machine, then the model on it, beside a peer if one is given.
@@ -51,6 +61,11 @@ def bench(
 
     Shares: decode is bytes of weights, keys and values that must be read over the measured read rate; the others are
     operations of linear layers and attention over the measured int8 rate.
+
+    With --context, a text of that length (its answer included) is read routed by a server of its own, while short
+    requests come every second; then it is asked a second question, once more after kill -9, left by its client, and
+    skimmed --runs times. Times are from the request to the first text of the answer. Memory is the server's own, its
+    mapped files told apart. A million tokens take minutes, and gigabytes of the data directory's disk for that time.
     """
     from spatz.bench.measure import measure
     from spatz.bench.peer import Peer, peers_of
@@ -64,14 +79,44 @@ def bench(
     plan = Plan(runs=runs).only(only or [])
     if peer_model and peer is None:
         raise ConfigError("--peer-model needs --peer")
+    if long_context is not None and (only or peer):
+        raise ConfigError("--context goes neither with --only nor with --peer")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ConfigError(f"--json: {json_file.absolute().parent} is no directory")
+    if long_context is not None:
+        _long(settings, long_context, runs, json_file)
+        return
     path = fetched(settings)
     peers: dict[str, Peer] = peers_of(peer, path, peer_model or []) if peer else {}
-    with showing() as tell:
+    with showing() as tell, _orderly():
         report = measure(settings, path, plan, peers, tell)
     for line in report.notes:
         note(line)
     print_table(report)
     if json_file is not None:
         write_json(report, json_file)
+
+
+def _long(settings: Settings, length: str, runs: int, json_file: Path | None) -> None:
+    from spatz.bench.long_prompt import tokens_of
+    from spatz.bench.long_run import measure_long
+    from spatz.bench.progress import showing
+    from spatz.commands.fetch import fetched
+
+    tokens = tokens_of(length)
+    path = fetched(settings)
+    with showing() as tell, _orderly():
+        report = measure_long(settings, path, tokens, runs, tell)
+    report.print_table()
+    if json_file is not None:
+        report.write_json(json_file)
+
+
+@contextmanager
+def _orderly() -> Iterator[None]:
+    """Who is told to end takes its servers and its files along."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

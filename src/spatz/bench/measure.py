@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from spatz import _core
-from spatz.bench.children import cold_start_s, peak_memory, serving
+from spatz.bench.children import cold_start_s, serving
 from spatz.bench.client import Client
 from spatz.bench.limits import Work, measure_limits
+from spatz.bench.memory import peak_memory
 from spatz.bench.parallel import run_batch
 from spatz.bench.peer import Peer
 from spatz.bench.plan import Plan
