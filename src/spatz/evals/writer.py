@@ -71,10 +71,12 @@ class Writer:
             if not missing:
                 return text, count
             if 0 < missing <= _DOTS:
-                # One more token of the text may make two of the prompt, so that it never fits: dots do.
-                filled, left = made(count, missing)
-                if not left:
-                    return filled, count
+                # One more token of the text may make two of the prompt, so that it never fits: dots do. With what
+                # is before it, the first may make two as well.
+                for dots in range(missing, 0, -1):
+                    filled, left = made(count, dots)
+                    if not left:
+                        return filled, count
             count = max(0, count + missing - (0 < missing <= _DOTS) * _DOTS)
         raise SpatzError(f"no prompt of {size:,} tokens can be made of this task")
 
