@@ -158,7 +158,7 @@ class UrlAsker:
             raise SpatzError(f"{self.name} does not answer: {type(error).__name__}: {error}") from None
         except ValueError:
             raise SpatzError(f"{self.name} answered {response.status_code} with no JSON") from None
-        if response.status_code >= 400 or not isinstance(data, dict):
+        if response.status_code >= 400:
             said = data.get("error", data) if isinstance(data, dict) else data
             said = said.get("message", said) if isinstance(said, dict) else said
             message = f"{response.status_code}: {str(said)[:_SHOWN]}"
@@ -166,4 +166,6 @@ class UrlAsker:
             if response.status_code in (401, 403, 404):
                 raise SpatzError(f"{self.name}: {message}")
             raise RequestError(message, status=response.status_code)
+        if not isinstance(data, dict):
+            raise SpatzError(f"{self.name} answered in no shape of the API")
         return data

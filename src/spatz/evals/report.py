@@ -43,6 +43,7 @@ class Cell:
     length: int
     repeated: int = 0  # the most tokens of a text that had come in it before
     items: list[Item] = field(default_factory=list)
+    problem: str = ""  # why there are fewer questions than wanted
     skipped: int = 0  # questions that were not asked any more, because all before them had failed
 
     @property
@@ -90,6 +91,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "questions": len(cell.items),
                 "errors": cell.errors,
                 "skipped": cell.skipped,
+                "problem": cell.problem,
                 "repeated_tokens": cell.repeated,
                 "modes": dict(Counter(item.mode for item in cell.items if item.mode)),
                 "by_depth": cell.by_depth(report.depths),
@@ -151,8 +153,10 @@ def _scores(report: Report) -> Any:
 
 
 def _shown(cell: Cell | None) -> str:
-    if cell is None or not cell.items:
+    if cell is None:
         return ""
+    if not cell.items:
+        return "error"
     return "error" if cell.score is None else f"{cell.score:.1%} ({len(cell.items)})"
 
 
@@ -169,6 +173,8 @@ def _notes(report: Report) -> list[str]:
             first = next(item.error for item in cell.items if item.error)
             asked = f"{cell.errors} of {len(cell.items)} questions failed"
             lines.append(f"{where}: {asked}" + (f", {cell.skipped} were not asked" * bool(cell.skipped)) + f": {first}")
+        if cell.problem:
+            lines.append(f"{where}: {cell.problem}")
         if cell.repeated:
             lines.append(f"{where}: up to {cell.repeated:,} tokens of the text repeat what came before")
     for curve in report.perplexity:

@@ -38,9 +38,17 @@ def run_plan(plan: Plan, writer: Writer, asker: Asker, report: Report, tell: Tel
 
 def _run_cell(cell: Cell, plan: Plan, writer: Writer, asker: Asker, tell: Tell) -> None:
     total = plan.needles.count
-    for number, case in enumerate(TASKS[cell.task](writer, cell.length, plan.needles)):
+    cases = TASKS[cell.task](writer, cell.length, plan.needles)
+    while True:
         right = sum(item.score for item in cell.items)
-        tell(f"{cell.task} at {cell.length:,} tokens: {number + 1} of {total}, {right:g} right")
+        tell(f"{cell.task} at {cell.length:,} tokens: {len(cell.items) + 1} of {total}, {right:g} right")
+        try:
+            case = next(cases, None)
+        except SpatzError as error:  # a length into which the task does not go
+            cell.problem = str(error)
+            break
+        if case is None:
+            break
         cell.items.append(_ask(asker, case, plan.prefixed))
         cell.repeated = max(cell.repeated, case.repeated)
         if len(cell.items) >= _GIVE_UP and cell.score is None:

@@ -42,13 +42,9 @@ def documents() -> list[Document]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """What empty lines separate; an indented line stays with what is above it, as functions do."""
-    found: list[str] = []
-    for part in re.split(r"\n[ \t]*(?:\n[ \t]*)+(?=\S)|\n[ \t]*\n(?=[ \t]+\S)", text.strip("\n")):
-        part = part.rstrip()
-        if part.strip():
-            found.append(part)
-    return found
+    """What empty lines separate."""
+    parts = (part.rstrip() for part in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")))
+    return [part for part in parts if part]
 
 
 def _topics() -> Iterator[Document]:
