@@ -40,7 +40,8 @@ class Reach:
     most_near: int = 2048  # of question and answer, before their window slides, too
     refresh: int = 32  # tokens of an answer after which what it needs is looked up again
     between_states: int = 32_768
-    streamed_pieces: int = 0  # looked up for each grid of a prompt; see docs/log.md
+    recent: int = 128  # what a grid of the prompt is looked up by: the tokens before it
+    passages: int = 4  # that are looked up for it, each of two pieces; 0: none
 
 
 class FarCache(Protocol):
@@ -101,12 +102,12 @@ class FarMemory:
     def most_pages(self) -> int:
         """That a routed sequence may hold while its prompt is streamed; asking takes no more."""
         reach = self.reach
-        return self.state_pages + max(1, reach.streamed_pieces // 2) + 16 + reach.most_near // self.page_tokens
+        return self.state_pages + reach.passages + 16 + reach.most_near // self.page_tokens
 
     @property
     def spare_pages(self) -> int:
         """That resuming, or moving the window, takes beyond what is given back."""
-        return self.state_pages + 16
+        return self.state_pages + self.reach.passages + 16
 
     @property
     def top_reach(self) -> int:

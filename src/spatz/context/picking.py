@@ -40,20 +40,20 @@ def pick_pieces(
     return _even(sorted(p + first for p in pieces if 0 <= p < last - first), first, last)
 
 
-def pick_recent(index: _core.TokenIndex, recent: NDArray[np.int32], span: tuple[int, int], most: int) -> list[int]:
-    """For what was just read: the pieces that share the rarest tokens with it."""
+def pick_recent(index: _core.TokenIndex, recent: NDArray[np.int32], span: tuple[int, int], passages: int) -> list[int]:
+    """For what was just read: where the same rare tokens were, and how it went on there."""
     first, last = span
-    if last <= first or most <= 0:
+    if last <= first or passages <= 0:
         return []
     terms, counts = np.unique(recent, return_counts=True)
     limit = max(4.0, RARE * index.blocks)
     rare = np.array([index.block_count(int(term)) <= limit for term in terms], bool)
     if not rare.any():
         return []
-    scores = index.score(terms[rare].astype(np.int32), np.sqrt(counts[rare]).astype(np.float32))
-    own = scores[first:last]
-    order = np.argsort(-own, kind="stable")[:most]
-    return _even(sorted(at + first for at in order.tolist() if own[at] > 0.0), first, last)
+    joint = _joint(index.score(terms[rare].astype(np.int32), np.sqrt(counts[rare]).astype(np.float32)), first, last)
+    order = np.argsort(-joint, kind="stable")[:passages]
+    pieces = {p for at in order.tolist() if joint[at] > 0.0 for p in (at, at + 1)}
+    return _even(sorted(p + first for p in pieces if p < last - first), first, last)
 
 
 def _joint(scores: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:

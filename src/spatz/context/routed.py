@@ -228,11 +228,8 @@ class RoutedText:
     def _stream_pieces(self, tokens: NDArray[np.int32], computed: int) -> list[int]:
         """For a grid of the prompt: pieces that share rare tokens with what came just before it."""
         reach = self.memory.reach
-        if reach.streamed_pieces == 0:
-            return []
-        return pick_recent(
-            self._index, tokens[max(0, computed - reach.grid) : computed], self._pieces_range(), reach.streamed_pieces
-        )
+        recent = tokens[max(0, computed - reach.recent) : computed]
+        return pick_recent(self._index, recent, self._pieces_range(), reach.passages)
 
     def _pieces_range(self) -> tuple[int, int]:
         """Pieces that can be looked up: behind the sinks, before the window."""
