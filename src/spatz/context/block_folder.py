@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from spatz.context.block import Entry
@@ -26,6 +27,13 @@ SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MakeSpace = Callable[[SpaceRow, Medium, BlockFile], Space]
 
 logger = logging.getLogger("spatz.cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    index: BlockIndex
+    spaces: dict[str, Space]  # by name, with their entries
+    counters: dict[str, int]
 
 
 class BlockFolder:
@@ -55,8 +63,8 @@ class BlockFolder:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def read(self, medium: Medium, make: MakeSpace) -> tuple[BlockIndex, dict[str, Space]] | None:
-        """The spaces with their entries. None: the folder cannot be used."""
+    def read(self, medium: Medium, make: MakeSpace) -> Found | None:
+        """What there is. None: the folder cannot be used."""
         try:
             return self._read(medium, make)
         except (IndexUnusable, OSError, *FAILURES) as error:
@@ -71,11 +79,12 @@ class BlockFolder:
             logger.warning("the cache %s cannot be used (%s): it is kept in memory", self.path, error)
         return None
 
-    def _read(self, medium: Medium, make: MakeSpace) -> tuple[BlockIndex, dict[str, Space]]:
+    def _read(self, medium: Medium, make: MakeSpace) -> Found:
         index = BlockIndex.open(self.path)
         try:
             held = {row.id: self._space(row, medium, make) for row in index.spaces()}
             rows, lost = index.rows()
+            counters = index.counters()
             lost += [(row.space, row.slot) for row in rows if row.space not in held]
             for number, part in held.items():
                 lost += part.take_over([row for row in rows if row.space == number], medium)
@@ -89,7 +98,7 @@ class BlockFolder:
         except BaseException:
             index.close()
             raise
-        return index, {part.space.name: part.space for part in held.values()}
+        return Found(index, {part.space.name: part.space for part in held.values()}, counters)
 
     def _space(self, row: SpaceRow, medium: Medium, make: MakeSpace) -> _Held:
         if not SPACE_NAME.fullmatch(row.name):

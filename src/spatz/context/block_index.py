@@ -77,8 +77,10 @@ class Wish:
 class BlockIndex:
     """Not thread-safe: one thread at a time. Its methods raise one of FAILURES where the file fails."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path | None = None) -> None:
+        """folder: None where it is another process's."""
         self._connection = connection
+        self._folder = folder
 
     @classmethod
     def open(cls, folder: Path) -> BlockIndex:
@@ -99,6 +101,8 @@ class BlockIndex:
         try:
             if not new:
                 _check_version(connection)
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut costs entries, which the seals find out
             connection.execute("PRAGMA secure_delete = ON")
@@ -111,7 +115,7 @@ class BlockIndex:
         except (*FAILURES, IndexUnusable) as error:
             connection.close()
             raise IndexUnusable(str(error)) from None
-        return cls(connection)
+        return cls(connection, folder)
 
     @classmethod
     def read_only(cls, folder: Path) -> BlockIndex | None:
@@ -141,8 +145,11 @@ class BlockIndex:
         for suffix in ("", "-wal", "-shm", "-journal"):
             (folder / f"{_FILE}{suffix}").unlink(missing_ok=True)
 
-    def close(self) -> None:
+    def close(self, *, damaged: bool = False) -> None:
+        """damaged: writing has shown that it is; it is deleted, and the store begins anew next time."""
         self._connection.close()  # which takes what is in the log into the file, where nobody else has it open
+        if damaged and self._folder is not None:
+            self.delete(self._folder)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

@@ -78,13 +78,13 @@ class BlockStore:
         if found is None:
             folder.let_go()
             return
-        index, self._spaces = found
+        self._spaces = found.spaces
         self._folder, self._disk = folder, disk
-        self._counted = index.counters()
-        self.counts.update(self._counted)
+        self._counted = found.counters
+        self.counts.update(found.counters)
         entries = [entry for space in self._spaces.values() for entry in space.entries.values()]
         self._clock = max((entry.used for entry in entries), default=0)
-        self._writer = BlockWriter(index, self._tick)
+        self._writer = BlockWriter(found.index, self._tick)
         self._writer.start()
         self._make_room(disk, 0)  # the limit may be another one than last time
         logger.debug("the cache %s has %d blocks", folder.path, len(entries))

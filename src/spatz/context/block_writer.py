@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -52,6 +53,7 @@ class BlockWriter:
         self._tick = tick
         self._jobs: queue.SimpleQueue[_Put | _Remove | _Call | None] = queue.SimpleQueue()
         self._failing = False
+        self._damaged = False
         self._thread = threading.Thread(target=self._run, name="spatz-cache", daemon=True)
 
     def start(self) -> None:
@@ -83,7 +85,7 @@ class BlockWriter:
     def close(self) -> None:
         self._jobs.put(None)
         self._thread.join()
-        self._index.close()
+        self._index.close(damaged=self._damaged)
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -153,6 +155,8 @@ class BlockWriter:
             if not self._failing:
                 logger.warning("the cache's index cannot be written (%s): a restart will not find what is new", error)
             self._failing = True
+            # A full disk or a lock is an OperationalError and passes; this does not.
+            self._damaged = self._damaged or type(error) is sqlite3.DatabaseError
         except Exception:
             logger.exception("the cache's index cannot be written")
         else:

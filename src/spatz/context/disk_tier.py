@@ -57,7 +57,9 @@ class DiskTier:
         self._idle: queue.SimpleQueue[NDArray[np.uint8]] = queue.SimpleQueue()
         for _ in range(BUFFERS):
             self._idle.put(np.empty(space.block_bytes, np.uint8))
-        self._jobs: queue.SimpleQueue[tuple[bytes, bytes, NDArray[np.uint8], str] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[bytes, bytes, NDArray[np.uint8], str] | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
         self._coming: set[bytes] = set()  # on their way to the disk
         self._thread = threading.Thread(target=self._run, name="spatz-disk-tier", daemon=True)
         self._thread.start()
@@ -110,6 +112,12 @@ class DiskTier:
     def _written(self, digest: bytes) -> bool:
         return digest == self._root or digest in self._space or digest in self._coming
 
+    def flush(self) -> None:
+        """Wait until all that was offered is written."""
+        done = threading.Event()
+        self._jobs.put(done)
+        done.wait()
+
     def close(self) -> None:
         """Write what is under way. Nothing may be offered any more."""
         self._jobs.put(None)
@@ -117,6 +125,9 @@ class DiskTier:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
+            if isinstance(job, threading.Event):
+                job.set()
+                continue
             digest, parent, buffer, owner = job
             try:
                 self._space.put(digest, parent, buffer, owner)
