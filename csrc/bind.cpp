@@ -88,7 +88,7 @@ using Bytes = InArray<uint8_t, 1>;
 
 // What a step with sequences that are longer than their pages needs to know; see model/batch.h.
 struct Routing {
-    std::optional<PageRows> routes;  // [S, 3]
+    std::optional<PageRows> routes;  // [S, 4]
     const FarHeads* heads = nullptr;
     bool shallow = false;
 };
@@ -199,12 +199,12 @@ class Model {
         std::vector<Route> routes;
         if (routing.routes) {
             const PageRows& given = *routing.routes;
-            if (given.shape(0) != positions.shape(0) || given.shape(1) != 3) {
-                throw std::invalid_argument("routes must have three numbers per sequence");
+            if (given.shape(0) != positions.shape(0) || given.shape(1) != 4) {
+                throw std::invalid_argument("routes must have four numbers per sequence");
             }
             for (size_t s = 0; s < given.shape(0); ++s) {
-                const int32_t* route = given.data() + 3 * s;
-                routes.push_back({route[0], route[1], route[2]});
+                const int32_t* route = given.data() + 4 * s;
+                routes.push_back({route[0], route[1], route[2], route[3]});
             }
         }
         view.routes = routes;

@@ -58,8 +58,8 @@ class Attention {
     // The first place in the pages of what is no far page and seen in this layer, if no sliding window hides it.
     int64_t window_first(const AttentionSpan& span, int64_t layer) const {
         const Route& route = batch_.route(span.sequence);
-        if (route.far_pages == 0 && route.first_top == 0) return 0;
-        const int64_t first = route.far_pages * int64_t{kPageTokens};
+        if (route.far_pages == 0 && route.first == 0 && route.first_top == 0) return 0;
+        const int64_t first = std::max<int64_t>(route.far_pages * int64_t{kPageTokens}, route.first);
         return layer < batch_.far_heads()->depth() ? first : std::max<int64_t>(first, route.first_top);
     }
     // The first place that a row at `position` sees, far pages apart.

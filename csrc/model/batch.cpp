@@ -67,8 +67,9 @@ Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& ca
             const Route& route = view.routes[s];
             require(route.far_pages >= 0 && route.far_pages <= view.positions[s] / kPageTokens,
                     "far pages must come before a sequence's new tokens");
-            require(route.first_top >= 0 && route.first_top <= view.positions[s],
-                    "what the top layers see must begin before a sequence's new tokens");
+            require(std::min(route.first, route.first_top) >= 0 &&
+                        std::max(route.first, route.first_top) <= view.positions[s],
+                    "what is seen of the window must begin before a sequence's new tokens");
         }
     }
     if (view.shallow) {

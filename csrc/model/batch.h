@@ -39,7 +39,8 @@ class FarHeads {
 struct Route {
     int32_t far_pages = 0;  // 0: the pages hold the sequence from its start
     int32_t offset = 0;     // of a token in the window: its place in the text - its place in the pages
-    int32_t first_top = 0;  // in the layers from FarHeads::depth on, nothing of the window before this place is seen
+    int32_t first = 0;      // nothing of the window before this place is seen
+    int32_t first_top = 0;  // ... in the layers from FarHeads::depth on
 };
 
 struct BatchView {

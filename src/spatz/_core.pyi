@@ -112,7 +112,7 @@ class Model:
         rows: NDArray[np.int32],  # [R] ascending indices into tokens whose next-token distribution is wanted
         targets: NDArray[np.int32],  # [R] -1: sample with samplers[r]; else the given next token, which is only scored
         samplers: Sequence[Sampler],  # [R] one per row; two rows may not share a sampler unless both only score
-        routes: NDArray[np.int32] | None = None,  # [S, 3] far pages, offset, first_top; see below
+        routes: NDArray[np.int32] | None = None,  # [S, 4] far pages, offset, first, first_top
         far_heads: FarHeads | None = None,  # needed with routes
         shallow: bool = False,  # run only the layers that the far heads need; there are no rows then
     ) -> ForwardResult:
@@ -123,8 +123,8 @@ class Model:
 
         A routed sequence is longer than its pages. They begin with `far pages`: one with the text's first tokens, seen
         by all full-attention heads, and those that the far heads see alone; what follows is the window. positions are
-        places in the pages; the place in the text is `offset` more, for what is in the window. In layers that a shallow
-        step leaves out, nothing of the window is seen before the place `first_top`.
+        places in the pages; the place in the text is `offset` more, for what is in the window. Nothing of the
+        window is seen before the place `first`; in layers that a shallow step leaves out, nothing before `first_top`.
         """
     def logits(
         self,

@@ -35,10 +35,8 @@ class Reach:
     sinks: int = 128  # of a text's beginning, which full-attention heads always see
     grid: int = 256  # how many tokens share a window and what was looked up for them
     window: int = 512  # before the grid's first token
-    asked_window: int = 128  # before the question: a short one, so that what happens to stand there is not the answer
     piece: int = 64  # what is looked up, two to a block
     most_near: int = 2048  # of question and answer, before their window slides, too
-    refresh: int = 32  # tokens of an answer after which what it needs is looked up again
     between_states: int = 32_768
     recent: int = 128  # what a grid of the prompt is looked up by: the tokens before it
     passages: int = 4  # that are looked up for it, each of two pieces; 0: none

@@ -6,12 +6,14 @@ or nearly so: a small model is misled by passages that look like the right one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spatz import _core
 
-__all__ = ["pick_pieces", "pick_recent"]
+__all__ = ["fill_up", "pick_pieces", "pick_recent"]
 
 CLOSE = 0.85  # of the best passage's score, which others must reach
 MOST = 4  # passages
@@ -25,9 +27,8 @@ def pick_pieces(
     weights: NDArray[np.float32],
     groups: NDArray[np.int32],
     span: tuple[int, int],
-    said: NDArray[np.int32],
 ) -> list[int]:
-    """For a question: ascending, an even number where there are that many. span: pieces [first, last) that may be."""
+    """For a question: ascending. span: pieces [first, last) that may be."""
     first, last = span
     if last <= first or not len(terms):
         return []
@@ -37,7 +38,7 @@ def pick_pieces(
         return []
     order = np.argsort(-joint, kind="stable")[:MOST]
     pieces = {p for at in order.tolist() if joint[at] >= CLOSE * best for p in range(at - 1, at + 2)}
-    return _even(sorted(p + first for p in pieces if 0 <= p < last - first), first, last)
+    return sorted(p + first for p in pieces if 0 <= p < last - first)
 
 
 def pick_recent(index: _core.TokenIndex, recent: NDArray[np.int32], span: tuple[int, int], passages: int) -> list[int]:
@@ -53,7 +54,7 @@ def pick_recent(index: _core.TokenIndex, recent: NDArray[np.int32], span: tuple[
     joint = _joint(index.score(terms[rare].astype(np.int32), np.sqrt(counts[rare]).astype(np.float32)), first, last)
     order = np.argsort(-joint, kind="stable")[:passages]
     pieces = {p for at in order.tolist() if joint[at] > 0.0 for p in (at, at + 1)}
-    return _even(sorted(p + first for p in pieces if p < last - first), first, last)
+    return sorted(p + first for p in pieces if p < last - first)
 
 
 def _joint(scores: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
@@ -63,14 +64,31 @@ def _joint(scores: NDArray[np.float32], first: int, last: int) -> NDArray[np.flo
     return joint
 
 
-def _even(pieces: list[int], first: int, last: int) -> list[int]:
-    """One more neighbour where the number is odd: two pieces fill a page."""
-    if len(pieces) % 2:
-        chosen = set(pieces)
-        spare = next((p for p in (pieces[-1] + 1, pieces[0] - 1) if first <= p < last and p not in chosen), None)
-        if spare is None:
-            spare = next((p for p in range(first, last) if p not in chosen), None)
-        if spare is None:
-            return pieces[1:]
-        pieces = sorted([*pieces, spare])
-    return pieces
+def fill_up(ranges: Sequence[tuple[int, int]], first: int, last: int, size: int) -> list[tuple[int, int]]:
+    """Ranges [begin, end) in order and disjoint, made longer within [first, last) until they fill pages of that size.
+
+    The last one goes on, then the others; where the text has no more, the first of them loses its beginning.
+    """
+    filled = [[max(begin, first), min(end, last)] for begin, end in ranges if min(end, last) > max(begin, first)]
+    if not filled:
+        return []
+    missing = -sum(end - begin for begin, end in filled) % size
+    for i in range(len(filled) - 1, -1, -1):
+        limit = filled[i + 1][0] if i + 1 < len(filled) else last
+        more = min(missing, limit - filled[i][1])
+        filled[i][1] += more
+        missing -= more
+    for i in range(len(filled)):
+        limit = filled[i - 1][1] if i else first
+        more = min(missing, filled[i][0] - limit)
+        filled[i][0] -= more
+        missing -= more
+    spare = (size - missing) % size if missing else 0
+    while spare:
+        begin, end = filled[0]
+        cut = min(spare, end - begin)
+        spare -= cut
+        filled[0][0] += cut
+        if filled[0][0] == end:
+            del filled[0]
+    return [(begin, end) for begin, end in filled]

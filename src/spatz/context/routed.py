@@ -2,9 +2,9 @@
 
 Sits between the scheduler, which runs the tokens, and the block store. The text is run in a grid of a few hundred
 tokens. Each grid sees its sinks, the window before it, and in the far heads the pieces that were looked up for it. What
-leaves the window goes into blocks. Before the question (`Plan.tail`) the window is cut short and the pieces that share
-the question's words are brought near: their keys are turned to the places just before the window. That is done again as
-the answer grows. Everything before the question depends on the tokens alone, so blocks and states are shared.
+leaves the window goes into blocks. The question sees the sinks and the passages that it is about, and nothing else of
+the text: what happens to stand before it misleads a small model. What is looked up is brought near: keys are turned to
+the places just before the window. Everything before the question depends on the tokens alone, so it is shared.
 
 Nothing here runs the model. Not thread-safe: the engine's step thread owns it.
 """
@@ -12,31 +12,31 @@ Nothing here runs the model. Not thread-safe: the engine's step thread owns it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatz import _core
 from spatz.context.block import Block
 from spatz.context.far_memory import FarMemory
 from spatz.context.pages import PagePool
-from spatz.context.picking import pick_pieces, pick_recent
+from spatz.context.picking import fill_up, pick_recent
 from spatz.errors import OverloadedError
 
 __all__ = ["Plan", "RoutedText"]
+
+
+Range = tuple[int, int]  # tokens [start, end) of the text
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of a prompt before it is run."""
 
-    tail: int  # a multiple of a page: from here on it is the question; 0: nothing is asked, all of it is streamed
-    terms: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    groups: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    tail: int  # a multiple of a page: up to here the text is streamed; 0: all of it, and nothing is asked
+    asked: int = 0  # at or a little behind it: from here on it is the question
+    passages: tuple[Range, ...] = ()  # before `asked`: what the question is about, in order, disjoint; none: not known
     whole: bool = False  # every layer is run for every token, because its log-probabilities are wanted
-    index: _core.TokenIndex | None = None  # of everything that is to be found when the question is asked
 
 
 class RoutedText:
@@ -51,7 +51,7 @@ class RoutedText:
         self.far_pages = 0
         self.offset = 0  # of a token's place in the text to its place in the pages
         self.pages: list[int] = []
-        self.read: set[int] = set()  # pieces that were looked up for the question or the answer
+        self.read: list[Range] = []  # what was looked up for the question
         self._pool = pool
         self._digest = digest
         self._owner = owner
@@ -59,9 +59,9 @@ class RoutedText:
         self._sinks: NDArray[np.uint8] | None = None
         self._blocks: list[Block | None] = []  # of each page before the window; none for the sinks' own
         self._index = memory.new_index()
-        self._pieces: list[int] = []  # in the far pages
+        self._ranges: list[Range] = []  # of the text, in the far pages behind the sinks
         self._asked = False
-        self._refreshed = 0
+        self._first = 0  # nothing of the window before this place in the text is seen
         top = memory.reach.grid * ((plan.tail - memory.top_reach) // memory.reach.grid)
         self._top_from = 0 if plan.whole or plan.tail == 0 else max(0, top)
 
@@ -79,18 +79,11 @@ class RoutedText:
         """Whether the top layers need not be run for these tokens: nobody will look at them there."""
         return start >= self.memory.reach.grid and end <= self._top_from
 
-    def first_top(self, computed: int) -> int:
-        """The first place in the pages that the top layers see of what comes next, far pages apart."""
-        return max(0, self._top_from - self.offset) if computed >= self._top_from else 0
-
-    @property
-    def asked(self) -> bool:
-        return self._asked
-
-    def spans(self) -> list[tuple[int, int]]:
-        """The pieces that were looked up for the answer, as token ranges."""
-        piece = self.memory.reach.piece
-        return [(number * piece, (number + 1) * piece) for number in sorted(self.read)]
+    def route(self, computed: int) -> tuple[int, int, int, int]:
+        """For what comes next, as the core wants it: far pages, offset, and the first places that are seen."""
+        first = max(0, self._first - self.offset)
+        top = max(0, self._top_from - self.offset) if computed >= self._top_from else 0
+        return self.far_pages, self.offset, first, top
 
     def resume(self, tokens: NDArray[np.int32], least: int) -> int:
         """Find the longest known beginning and go on from there. How many tokens need not be run.
@@ -126,23 +119,21 @@ class RoutedText:
             self.pages.append(page)
         if whole and place > self._top_from:
             self._top_from = start
-        if self.plan.index is not None and place == self.plan.tail:
-            self._index = self.plan.index
-        elif start:
+        if start and place != self.plan.tail:  # else the question comes next, and has its own passages
             self._index.append(tokens[:start])
-        if start and place != self.plan.tail:
-            self._look_back(self._stream_pieces(tokens, place))
+            self._look_back(self._recalled(tokens, place))
         memory.blocks.touch([block for block in self._blocks if block is not None])
         return place
 
-    def prepare(self, tokens: NDArray[np.int32], computed: int) -> bool:
-        """Bring the pages up to date for the token at `computed`. Whether they were changed.
+    def prepare(self, tokens: NDArray[np.int32], computed: int) -> int:
+        """Bring the pages up to date for the token at `computed`; at the question it may be a little further on.
 
         Raises OverloadedError where what leaves the window cannot be kept, DamagedBlock.
         """
         memory, reach = self.memory, self.memory.reach
         if self._asked:
-            return self._go_on(tokens, computed)
+            self._go_on(tokens, computed)
+            return computed
         asks = computed > 0 and computed == self.plan.tail
         keeps = computed > 0 and computed % reach.between_states == 0 and computed <= self._top_from
         start = memory.window_start(computed)
@@ -152,10 +143,10 @@ class RoutedText:
         if asks or keeps:
             self._save_state(computed, whole=asks)
         if asks:
-            self._ask(tokens, computed)
-        elif slides:
-            self._look_back(self._stream_pieces(tokens, computed))
-        return asks or slides
+            return self._ask(tokens, computed)
+        if slides:
+            self._look_back(self._recalled(tokens, computed))
+        return computed
 
     def add_page(self, page: int) -> None:
         self.pages.append(page)
@@ -193,15 +184,16 @@ class RoutedText:
         for page in leaving:
             self._pool.release(page)
         self.pages = self.pages[: self.far_pages] + window[len(leaving) :]
-        if self._index is not self.plan.index and kept:
+        if kept:
             self._index.append(tokens[self._start : start])
         self._start = start
 
-    def _look_back(self, pieces: Sequence[int]) -> None:
-        """New far pages, which hold the sinks and these pieces, right before the window."""
+    def _look_back(self, ranges: Sequence[Range]) -> None:
+        """New far pages: the sinks and these ranges of the past, right before the window."""
         memory, reach, size = self.memory, self.memory.reach, self.memory.page_tokens
         assert self._sinks is not None
-        count = 1 + -(-len(pieces) * reach.piece // size)
+        filled = fill_up(ranges, reach.sinks, self._start, size)
+        count = 1 + sum(end - begin for begin, end in filled) // size
         old = self.pages[: self.far_pages]
         window = self.pages[self.far_pages :]
         far = [self._take_page() for _ in range(count)]
@@ -211,64 +203,56 @@ class RoutedText:
         self.far_pages = count
         self.offset = self._start - count * size
         memory.move(memory.all_heads(self._sinks), None, 0, reach.sinks, far[0], 0, self._start - size)
-        if pieces:
+        if filled:
             memory.move(memory.far_heads(self._sinks), memory.heads, 0, reach.sinks, far[0], 0, self.offset)
-        for at, piece in enumerate(pieces):
-            place = piece * reach.piece
-            block = self._blocks[place // size]
-            assert block is not None
-            slot = size + at * reach.piece
-            data = block.read() if block.digest else block.data
-            memory.move(
-                data, memory.heads, place % size, reach.piece, far[slot // size], slot % size,
-                self.offset + slot - place,
-            )  # fmt: skip
-        self._pieces = list(pieces)
+        slot = size
+        for begin, end in filled:
+            while begin < end:
+                block = self._blocks[begin // size]
+                assert block is not None
+                data = block.read() if block.digest else block.data
+                n = min(end - begin, size - begin % size, size - slot % size)
+                distance = self.offset + slot - begin
+                memory.move(data, memory.heads, begin % size, n, far[slot // size], slot % size, distance)
+                begin += n
+                slot += n
+        self._ranges = filled
 
-    def _stream_pieces(self, tokens: NDArray[np.int32], computed: int) -> list[int]:
-        """For a grid of the prompt: pieces that share rare tokens with what came just before it."""
+    def _recalled(self, tokens: NDArray[np.int32], computed: int) -> list[Range]:
+        """For a grid of the prompt: where the rare tokens of what came just before it were, too."""
         reach = self.memory.reach
         recent = tokens[max(0, computed - reach.recent) : computed]
-        return pick_recent(self._index, recent, self._pieces_range(), reach.passages)
-
-    def _pieces_range(self) -> tuple[int, int]:
-        """Pieces that can be looked up: behind the sinks, before the window."""
-        reach = self.memory.reach
-        return reach.sinks // reach.piece, self._start // reach.piece
+        pieces = pick_recent(
+            self._index, recent, (reach.sinks // reach.piece, self._start // reach.piece), reach.passages
+        )
+        return [(piece * reach.piece, (piece + 1) * reach.piece) for piece in pieces]
 
     # --- the question ------------------------------------------------------------------------------------------------
 
-    def _ask(self, tokens: NDArray[np.int32], computed: int) -> None:
-        start = max(self._start, computed - self.memory.reach.asked_window)
-        self._slide(tokens, start, kept=True)
+    def _ask(self, tokens: NDArray[np.int32], computed: int) -> int:
+        """Where it is known what the question is about, that is all it sees of the text."""
+        reach, plan = self.memory.reach, self.plan
         self._asked = True
-        self._refreshed = computed
-        if start:
-            self._look_back(self._look_up(tokens[:0]))
+        passages = [(max(begin, reach.sinks), end) for begin, end in plan.passages if end > reach.sinks]
+        if not passages:
+            if self._start:
+                self._look_back([])
+            return computed
+        self.read = list(passages)
+        if computed > reach.sinks:
+            self._slide(tokens, computed, kept=True)
+            self._look_back([(begin, min(end, computed)) for begin, end in passages if begin < computed])
+        if passages[-1][1] > computed:
+            return computed  # the last tokens before the question are part of it
+        self._first = plan.asked
+        return plan.asked
 
-    def _look_up(self, said: NDArray[np.int32]) -> list[int]:
-        plan = self.plan
-        pieces = pick_pieces(self._index, plan.terms, plan.weights, plan.groups, self._pieces_range(), said)
-        self.read.update(pieces)
-        return pieces
-
-    def _go_on(self, tokens: NDArray[np.int32], computed: int) -> bool:
-        """As the answer grows: move its window, and look up what it needs now."""
+    def _go_on(self, tokens: NDArray[np.int32], computed: int) -> None:
+        """As the answer grows, its window moves, too."""
         reach, size = self.memory.reach, self.memory.page_tokens
-        slides = computed - self._start >= reach.most_near
-        if slides:
+        if computed - self._start >= reach.most_near:
             self._slide(tokens, computed // size * size - reach.window, kept=False)
-        due = reach.refresh > 0 and computed - self._refreshed >= reach.refresh
-        if not (slides or due) or not self._start:
-            return False
-        pieces = self._pieces
-        if due:
-            self._refreshed = computed
-            pieces = self._look_up(tokens[max(self.plan.tail, computed - reach.refresh) : computed])
-        if not slides and pieces == self._pieces:
-            return False
-        self._look_back(pieces)
-        return True
+            self._look_back(self._ranges)
 
     # --- states and blocks -------------------------------------------------------------------------------------------
 

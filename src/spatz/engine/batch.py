@@ -34,7 +34,7 @@ class BatchRunner:
         self._starts = np.zeros(max_sequences + 1, np.int32)
         self._positions = np.zeros(max_sequences, np.int32)
         self._pages = np.zeros(max_sequences * 64, np.int32)
-        self._routes = np.zeros((max_sequences, 3), np.int32)
+        self._routes = np.zeros((max_sequences, 4), np.int32)
         self._far_heads = None if backend.far is None else backend.far.heads
 
     def run(self, chunks: list[Chunk]) -> Result:
@@ -91,7 +91,7 @@ class BatchRunner:
         routes = self._routes[:count]
         for i, chunk in enumerate(chunks):
             routed, first = chunk.sequence.routed, chunk.sequence.computed
-            routes[i] = (0, 0, 0) if routed is None else (routed.far_pages, routed.offset, routed.first_top(first))
+            routes[i] = 0 if routed is None else routed.route(first)
         return self._forward(*arrays, routes=routes, far_heads=self._far_heads, shallow=shallow)
 
     def _page_table(self, count: int, width: int) -> NDArray[np.int32]:

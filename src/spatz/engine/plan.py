@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatz.context.picking import pick_pieces
 from spatz.context.prefix import chain
 from spatz.context.question import Question, find_question
 from spatz.context.routed import Plan
@@ -23,7 +24,7 @@ from spatz.errors import ContextLengthError, RequestError
 __all__ = ["Planned", "plan_request"]
 
 ROOM = 16  # part of the native context that is kept for an answer of which no length was given
-MOST_TAIL = 1024  # tokens from the end of a prompt in which its question is looked for
+MOST_TAIL = 1536  # tokens from the end of a prompt in which its question is looked for
 SKIMMED = 4096  # tokens that a skimmed prompt may have, at most half of the native context
 
 
@@ -85,16 +86,18 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     if scored:
         return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(0, whole=True))
     question = _question(request, backend, prompt)
-    tail = min(total - 1, max(question.tail, total - MOST_TAIL)) // size * size
+    asked = min(total - 1, max(question.tail, total - MOST_TAIL))
+    tail = asked // size * size
     digests: list[bytes] = []
     parent = far.root
     for start in range(0, tail, size):
         parent = chain(parent, prompt[start : start + size])
         digests.append(parent)
-    index = None
-    if digests and far.state_digest(digests[-1], whole=True) in far.states:
-        index = far.index_of(digests[-1], prompt[: max(0, tail - far.reach.asked_window)])
-    route = Plan(tail, question.terms, question.weights, question.groups, index=index)
+    index = far.index_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked])
+    piece = far.reach.piece
+    span = (far.reach.sinks // piece, -(-asked // piece))
+    pieces = pick_pieces(index, question.terms, question.weights, question.groups, span)
+    route = Plan(tail, asked, tuple((p * piece, min(asked, (p + 1) * piece)) for p in pieces))
     return Planned(ContextMode.ROUTED, prompt, total, max_new, use, route, tuple(digests))
 
 

@@ -343,8 +343,9 @@ class Scheduler:
                 sequence.computed = routed.resume(known, sequence.length - sequence.reusable)
                 if sequence.index == 0 and not sequence.preempted:
                     sequence.group.cached_tokens = sequence.computed
-                sequence.set_pages(routed.pages)
-            if sequence.routed.prepare(sequence.buffer[: sequence.length], sequence.computed):
+            known = sequence.buffer[: sequence.length]
+            sequence.computed = sequence.routed.prepare(known, sequence.computed)
+            if sequence.pages is not sequence.routed.pages:
                 sequence.set_pages(sequence.routed.pages)
         except DamagedBlock:  # the store has dropped it: what can be found again is less, the rest is run anew
             self._preempt(sequence)
@@ -462,7 +463,7 @@ class Scheduler:
     def _release_pages(self, sequence: Sequence) -> None:
         # Last page first: the eviction order then takes the ends of prefixes before their beginnings.
         if sequence.routed is not None:
-            sequence.group.read.update(sequence.routed.spans())
+            sequence.group.read.update(sequence.routed.read)
             sequence.routed.release()
             sequence.routed = None
             sequence.pages = []
