@@ -89,22 +89,23 @@ class Client:
         first = last = 0.0
         usage: Mapping[str, Any] | None = None
         try:
-            for line in response:
-                now = time.perf_counter() - start
-                if now > self._seconds:
-                    raise SpatzError(f"an answer took longer than {self._seconds:,.0f} seconds")
-                if not line.startswith(b"data: {"):
-                    continue
-                chunk = json.loads(line[6:])
-                if "error" in chunk:
-                    raise SpatzError(f"the server broke an answer off: {chunk['error'].get('message')}")
-                # Text may be empty: the role's chunk, or a token inside a character.
-                if text := _text(chunk):
-                    pieces.append(text)
-                    first = first or now
-                if chunk.get("choices"):
-                    last = now
-                usage = chunk.get("usage") or usage
+            with response:
+                for line in response:
+                    now = time.perf_counter() - start
+                    if now > self._seconds:
+                        raise SpatzError(f"an answer took longer than {self._seconds:,.0f} seconds")
+                    if not line.startswith(b"data: {"):
+                        continue
+                    chunk = json.loads(line[6:])
+                    if "error" in chunk:
+                        raise SpatzError(f"the server broke an answer off: {chunk['error'].get('message')}")
+                    # Text may be empty: the role's chunk, or a token inside a character.
+                    if text := _text(chunk):
+                        pieces.append(text)
+                        first = first or now
+                    if chunk.get("choices"):
+                        last = now
+                    usage = chunk.get("usage") or usage
         except (OSError, http.client.HTTPException) as error:
             raise SpatzError(f"an answer broke off: {type(error).__name__}: {error}") from None
         if not first or usage is None:
@@ -130,7 +131,9 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise SpatzError(f"the server does not answer: {type(error).__name__}: {error}") from None
         if response.status != 200:
-            raise SpatzError(f"the server answered {response.status}: {response.read(2000).decode('utf-8', 'replace')}")
+            with response:
+                text = response.read(2000).decode("utf-8", "replace")
+            raise SpatzError(f"the server answered {response.status}: {text}")
         return response
 
 

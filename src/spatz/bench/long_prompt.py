@@ -42,7 +42,7 @@ class LongPrompt:
 
 def tokens_of(text: str) -> int:
     """ "32k" or "1m": k is 1,024 tokens, as in `spatz eval`; m is a million. Raises ConfigError."""
-    match = re.fullmatch(r"(\d{1,8}|\d{1,5}\.\d{1,3}(?=[km]))([km]?)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]{1,8}|[0-9]{1,5}\.[0-9]{1,3}(?=[km]))([km]?)", text.strip().lower())
     count = int(float(match[1]) * {"": 1, "k": 1_024, "m": 1_000_000}[match[2]]) if match else 0
     if not 0 < count <= MOST_TOKENS:
         raise ConfigError(f"--context: {text.strip()!r} is no number of tokens, such as 1000000, 128k or 1m")

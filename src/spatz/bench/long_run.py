@@ -184,7 +184,7 @@ class _Run:
                 if answer.done() or time.perf_counter() > deadline:
                     raise SpatzError("the prompt could not be left while it was read")
                 time.sleep(0.02)
-        start = time.perf_counter()
+            start = time.perf_counter()
         with closing(ServerMetrics(server.host, server.port)) as metrics:
             while not metrics.idle():
                 if time.perf_counter() > start + LEFT_SECONDS:
