@@ -164,6 +164,25 @@ def test_a_damaged_page_is_computed_again(store: BlockStore, tmp_path: Path) -> 
         assert again.stats().damaged == 1
 
 
+def test_a_prompt_is_checked_ahead_up_to_what_is_damaged(store: BlockStore, tmp_path: Path) -> None:
+    sequence = Sequence(store)
+    sequence.run(LEAST_PAGES)
+    sequence.tier.close()
+    store.close()
+    with (tmp_path / "cache" / "exact.00000.blocks").open("r+b") as file:
+        file.seek(3 * PAGE)
+        file.write(b"!!")
+    tokens = np.repeat(np.arange(LEAST_PAGES, dtype=np.int32), 128)
+    with BlockStore(tmp_path / "cache", limit_bytes=1000 * STRIDE, memory_bytes=0, spare_bytes=0) as again:
+        sequence = Sequence(again)
+        sequence.tier.check_ahead(tokens)
+        sequence.tier.check_ahead(tokens + 1)  # of which nothing is known
+        entries = [again.space("exact", PAGE).entries.get(address) for address in sequence.addresses(LEAST_PAGES)[1:]]
+        assert [entry and entry.checked for entry in entries] == [True, True, True, None, False, False, False, False]
+        assert (again.stats().damaged, again.stats().hits) == (1, 0)
+        sequence.tier.close()
+
+
 def test_pages_are_addressed_by_all_that_their_bytes_depend_on() -> None:
     base = address_space("digest", "avx2", "int8")
     assert base == address_space("digest", "avx2", "int8")

@@ -58,6 +58,22 @@ class Space:
             self._store.counts["hits"] += len(found)
         return found
 
+    def checked(self, digest: bytes) -> bool:
+        """Whether the block with this address is there and sound: it is read now, if it was not before."""
+        with self._store.lock:
+            entry = self.entries.get(digest)
+            if entry is None:
+                return False
+            if entry.checked:
+                return True
+            entry.pins += 1
+        with Block(entry):
+            try:
+                self.check(entry)
+            except DamagedBlock:
+                return False
+        return True
+
     def reserve(self) -> Block:
         """A block to write, pinned and unknown to others. Raises OverloadedError (503) where there is no room."""
         return Block(self._store.take(self))

@@ -19,7 +19,7 @@ from spatz.config import Settings
 from spatz.context.block_store import BlockStore
 from spatz.context.disk_tier import DiskTier, address_space
 from spatz.context.far_memory import FarMemory
-from spatz.context.prefix import Tier, root
+from spatz.context.prefix import root
 from spatz.context.profile import Shape, profile_for
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
@@ -43,6 +43,7 @@ __all__ = ["LocalModel", "local_model"]
 
 BLOCKS_IN_MEMORY = 4 << 30  # of long prompts, where they cannot lie on the disk
 LEAST_ROUTED = 4096  # tokens of native context that a window, far pages, a question and its answer take
+CHECKED_AHEAD = 4096  # tokens of a prompt from which on what the disk has of it is checked before it is queued
 LEAST_KV_BYTES = 1024 << 20
 LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with which the process stays below 450 MB
 
@@ -50,8 +51,16 @@ LEAST_KEPT_BYTES = 200 << 20  # two full contexts of the embedded model, with wh
 class LocalModel:
     """ServedModel over an engine in this process. Any thread may tokenize; submit belongs to an event loop."""
 
-    def __init__(self, loaded: LoadedModel, engine: Engine, core: Mapping[str, str | int], blocks: BlockStore) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        engine: Engine,
+        core: Mapping[str, str | int],
+        blocks: BlockStore,
+        tier: DiskTier | None,
+    ) -> None:
         self._loaded = loaded
+        self._tier = tier
         self.blocks = blocks
         self.core = core
         """How it is computed: "isa", "threads" and "kv"."""
@@ -111,7 +120,10 @@ class LocalModel:
         return found
 
     def plan(self, request: Request) -> Request:
-        return self.engine.plan(request)
+        planned = self.engine.plan(request)
+        if self._tier is not None and len(planned.prompt) >= CHECKED_AHEAD:
+            self._tier.check_ahead(np.asarray(planned.prompt, np.int32))
+        return planned
 
     def submit(self, request: Request) -> Stream:
         return self.engine.submit(request)
@@ -148,13 +160,14 @@ def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
     options = EngineOptions(
         max_running=settings.max_batch, max_waiting=settings.max_queue, kept_pages=_kept_pages(cache, settings, length)
     )
+    core: dict[str, str | int] = {"isa": context.isa, "threads": context.threads, "kv": kind}
     with _block_store(settings) as blocks:
         backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks)
-        with _tiers(blocks, backend) as tiers:
-            engine = Engine(backend, options, tiers=tiers)
+        with _disk_tier(blocks, backend) as tier:
+            engine = Engine(backend, options, tiers=() if tier is None else (tier,))
             engine.start()
             try:
-                yield LocalModel(loaded, engine, {"isa": context.isa, "threads": context.threads, "kv": kind}, blocks)
+                yield LocalModel(loaded, engine, core, blocks, tier)
             finally:
                 engine.stop()
 
@@ -165,15 +178,15 @@ def _block_store(settings: Settings) -> BlockStore:
 
 
 @contextmanager
-def _tiers(blocks: BlockStore, backend: Backend) -> Iterator[Sequence[Tier]]:
+def _disk_tier(blocks: BlockStore, backend: Backend) -> Iterator[DiskTier | None]:
     """Pages in memory gain nothing by a copy in memory: only a disk is a tier."""
     if not blocks.on_disk:
-        yield ()
+        yield None
         return
     size = backend.cache.page_bytes
     tier = DiskTier(blocks.space(f"exact-{size}", size), root(backend.fingerprint, backend.mode))
     try:
-        yield (tier,)
+        yield tier
     finally:
         tier.close()
 
