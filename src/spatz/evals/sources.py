@@ -124,7 +124,7 @@ def manual_text(source: str) -> str:
             lines.append(re.sub(r"^\.\w+\s+", "", line).replace('"', ""))
         elif not line.startswith((".", "'")):
             lines.append(line)
-    text = re.sub(r"\\f(?:\[\w*\]|\(\w\w|\w)|\\s[-+]?\d|\\[|&^/,:%]", "", "\n".join(lines))
+    text = re.sub(r"\\[fm](?:\[\w*\]|\(\w\w|\w)|\\s[-+]?\d|\\[|&^/,:%]", "", "\n".join(lines))
     text = re.sub(r"\\\((\w\w)", lambda found: {"aq": "'", "em": "-", "en": "-"}.get(found[1], ""), text)
     text = re.sub(r"\\\[(\w+)\]", lambda found: {"aq": "'", "em": "-", "en": "-"}.get(found[1], ""), text)
     text = text.replace("\\-", "-").replace("\\e", "\\").replace("\\ ", " ").replace("\\(", "(")
