@@ -8,6 +8,7 @@ lines, question marks, words that ask), not of meaning: a caller who knows which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from spatz.context.asking import asks, ends_asking, is_frame
 from spatz.context.edges import first_texts, last_texts
 from spatz.context.word_forms import WordForms, word_forms
 
-__all__ = ["Question", "Range", "find_question"]
+__all__ = ["FRAME_WEIGHT", "Question", "Range", "find_question"]
 
 Range = tuple[int, int]  # tokens [start, end)
 
@@ -30,7 +31,10 @@ NEAR = 96  # tokens of an earlier question that still counts beside the last one
 FRAME = 32  # tokens that a template may put between two messages
 MOST = 384  # tokens of what is asked at an edge of a long part; what is longer is part of the text
 
-_ASKED, _ELSEWHERE, _FRAME = 1.0, 0.3, 0.15  # weights: the question's words, other instructions', "what is the"
+_PAIR = 0.5  # weight of two words that stand side by side
+_WORD = re.compile(rb"[0-9a-z_\x80-\xff]+")
+FRAME_WEIGHT = 0.15  # of "what is the": words with no more than this are not looked for on their own
+_ASKED, _ELSEWHERE = 1.0, 0.3  # weights of the question's words, and of other instructions'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,10 @@ class Question:
     terms: NDArray[np.int32]  # [terms] what to look for
     weights: NDArray[np.float32]  # [terms]
     groups: NDArray[np.int32]  # [terms] terms of one group are forms of one word
-    asked: tuple[Range, ...]  # where that stands, the most telling last
+    words: tuple[tuple[bytes, float], ...]
+    """The same as text, lower case, with weights: words, compounds ("read-only"), and pairs of neighbours."""
+    asked: tuple[Range, ...]  # where that stands, the most telling last; never empty
+    asked_end: int  # where the last message ends, and the frame of the answer begins
     kept: tuple[Range, ...]
     long: tuple[Range, ...]
 
@@ -73,7 +80,9 @@ def find_question(
         terms=terms,
         weights=weights,
         groups=groups,
+        words=_words(tokens, asked, forms),
         asked=tuple(span for span, _ in asked),
+        asked_end=parts[-1].end,
         kept=_between(long, len(tokens)),
         long=tuple(long),
     )
@@ -100,8 +109,9 @@ def _edges(tokens: NDArray[np.int32], area: Area, forms: WordForms) -> tuple[int
     if begin > area.start and not telling:
         stop = area.end  # the question stands before the text, so its last lines are text
     # The line break before the question is not the text's: how many there are may change with the question.
-    while stop > begin and stop < area.end and forms.blank[tokens[stop - 1]]:
-        stop -= 1
+    if stop < area.end:
+        near = np.flatnonzero(~forms.blank[tokens[max(begin, stop - MOST) : stop]])
+        stop -= min(stop - begin, MOST) - (int(near[-1]) + 1 if len(near) else 0)
     if stop < area.end:
         found.append(((stop, area.end), telling))
     return begin, stop, found
@@ -164,7 +174,7 @@ def _terms(
     best: dict[tuple[int, ...], float] = {}  # tokens that say one thing -> its weight
     for (start, end), weight in asked:
         for word in forms.words(tokens[start:end].tolist()):
-            value = weight * (_FRAME if is_frame(word.form) else 1.0)
+            value = weight * (FRAME_WEIGHT if is_frame(word.form) else 1.0)
             for alike in word.terms:
                 best[alike] = max(best.get(alike, 0.0), value)
     terms = [(token, value, group) for group, (alike, value) in enumerate(best.items()) for token in alike]
@@ -173,6 +183,40 @@ def _terms(
         np.array([row[1] for row in terms], np.float32),
         np.array([row[2] for row in terms], np.int32),
     )
+
+
+def _words(
+    tokens: NDArray[np.int32], asked: Iterable[tuple[Range, float]], forms: WordForms
+) -> tuple[tuple[bytes, float], ...]:
+    best: dict[bytes, float] = {}
+    for (start, end), weight in asked:
+        text = forms.text(tokens[start:end]).lower()
+        found = [(match[0], match.start(), match.end()) for match in _WORD.finditer(text)]
+        for place, (word, first, last) in enumerate(found):
+            common = is_frame(word.decode("utf-8", "replace"))
+            # "needles" finds a needle, too: a search finds a word's beginnings
+            if len(word) > 4 and word.endswith(b"s") and not word.endswith(b"ss"):
+                word = word[:-1]
+            _raise(best, word, weight * (FRAME_WEIGHT if common else 1.0))
+            # What is written together is one name; what stands side by side is often one.
+            until = place
+            while until + 1 < len(found) and _is_joint(text[found[until][2] : found[until + 1][1]]):
+                until += 1
+            if until > place and (place == 0 or not _is_joint(text[found[place - 1][2] : first])):
+                _raise(best, text[first : found[until][2]], weight)
+            if place + 1 < len(found) and text[last : found[place + 1][1]] == b" " and not common:
+                after = found[place + 1]
+                if not is_frame(after[0].decode("utf-8", "replace")):
+                    _raise(best, text[first : after[2]], weight * _PAIR)
+    return tuple(best.items())
+
+
+def _raise(best: dict[bytes, float], word: bytes, value: float) -> None:
+    best[word] = max(best.get(word, 0.0), value)
+
+
+def _is_joint(between: bytes) -> bool:
+    return 0 < len(between) <= 2 and not any(chr(byte).isspace() or byte in b",;:?!()" for byte in between)
 
 
 def _between(long: Sequence[Range], size: int) -> tuple[Range, ...]:

@@ -29,8 +29,12 @@ class WordForms:
     def __init__(self, token_bytes: Callable[[int], bytes], vocab: int) -> None:
         self.bytes: list[bytes] = [token_bytes(token) for token in range(vocab)]
         """[vocab] what each token says."""
+        self.lengths: NDArray[np.int64] = np.fromiter(map(len, self.bytes), np.int64, vocab)
         self.breaks_line: NDArray[np.bool_] = np.fromiter((b"\n" in data for data in self.bytes), bool, vocab)
         self.blank: NDArray[np.bool_] = np.fromiter((not data.strip() for data in self.bytes), bool, vocab)
+        ends = (b".", b"!", b"?", b".)", b'."', b"\xe3\x80\x82", b"\xef\xbc\x9f", b"\xef\xbc\x81")
+        self.ends_sentence: NDArray[np.bool_] = np.fromiter((data.endswith(ends) for data in self.bytes), bool, vocab)
+        self.begins_apart: NDArray[np.bool_] = np.fromiter((data[:1].isspace() for data in self.bytes), bool, vocab)
         self._form = [data.decode("utf-8", "replace").strip().casefold() for data in self.bytes]
         self._tokens: dict[str, list[int]] = {}
         for token, form in enumerate(self._form):
