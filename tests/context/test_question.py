@@ -1,57 +1,16 @@
-"""Where a question is found in prompts of many shapes, over a vocabulary of bytes and a few words."""
+"""Where a question is found in prompts of many shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from spatz.context.areas import Area
-from spatz.context.question import LONG, Question, find_question
-
-WORDS = [" copper", "Copper", "copper", " the", " What", "What", " number", " is", " lantern"]
-VOCAB = 256 + len(WORDS)
-STORY = "".join(f"On day {day} the ship sailed on and nothing of note was seen.\n" for day in range(60))
-
-
-def token_bytes(token: int) -> bytes:
-    return bytes([token]) if token < 256 else WORDS[token - 256].encode()
-
-
-def encode(text: str) -> list[int]:
-    tokens: list[int] = []
-    while text:
-        word = max((word for word in WORDS if text.startswith(word)), key=len, default=None)
-        tokens += [256 + WORDS.index(word)] if word else list(text[0].encode())
-        text = text[len(word or " ") :]
-    return tokens
-
-
-def prompt(*parts: tuple[str, ...]) -> tuple[NDArray[np.int32], list[Area]]:
-    """Each part: its text, and maybe its role and kind. Between two there is a frame."""
-    tokens = encode("<s>")
-    areas = []
-    for text, *rest in parts:
-        start = len(tokens)
-        tokens += encode(text)
-        kind = "document" if "document" in rest else "instruction"
-        role = next((word for word in rest if word != "document"), "user")
-        areas.append(Area(start, len(tokens), kind, role))  # type: ignore[arg-type]
-        tokens += encode("</s>")
-    return np.array(tokens, np.int32), areas
-
-
-def find(tokens: NDArray[np.int32], areas: Sequence[Area] = ()) -> Question:
-    return find_question(tokens, areas, token_bytes=token_bytes, vocab=VOCAB)
-
-
-def said(tokens: NDArray[np.int32], ranges: Sequence[tuple[int, int]]) -> list[str]:
-    return [b"".join(map(token_bytes, tokens[start:end].tolist())).decode() for start, end in ranges]
+from context.prompts import STORY, encode, find, prompt, said, token_bytes
+from spatz.context.question import LONG, Question
 
 
 def check(question: Question, size: int) -> None:
@@ -157,6 +116,7 @@ def test_texts_without_borders(text: str) -> None:
         assert question.long[0][1] - question.long[0][0] > 4000
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
