@@ -176,9 +176,14 @@ class Model {
             for (int32_t head = 0; head < config_.layers * config_.kv_heads; ++head) all.push_back(head);
         }
         const nb::gil_scoped_release unlocked;
-        decoder_->move(cache, {{source.data(), source.shape(0)},
-                               heads == nullptr ? std::span<const int32_t>(all) : std::span<const int32_t>(heads->list()),
-                               source_slot, count, page, slot, distance});
+        decoder_->move(cache,
+                       {{source.data(), source.shape(0)},
+                        heads == nullptr ? std::span<const int32_t>(all) : std::span<const int32_t>(heads->list()),
+                        source_slot,
+                        count,
+                        page,
+                        slot,
+                        distance});
     }
 
     const ModelConfig& config() const { return config_; }
@@ -321,9 +326,9 @@ void bind_model(nb::module_& m) {
                 return self.forward(cache, tokens, starts, positions, pages, rows, targets, samplers,
                                     {std::move(routes), far_heads, shallow});
             },
-            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(),
-             "positions"_a.noconvert(), "pages"_a.noconvert(), "rows"_a.noconvert(), "targets"_a.noconvert(),
-             "samplers"_a, "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none(), "shallow"_a = false)
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
+            "rows"_a.noconvert(), "targets"_a.noconvert(), "samplers"_a, "routes"_a.noconvert().none() = nb::none(),
+            "far_heads"_a = nb::none(), "shallow"_a = false)
         .def(
             "logits",
             [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
@@ -331,9 +336,8 @@ void bind_model(nb::module_& m) {
                 return self.logits(cache, tokens, starts, positions, pages, rows,
                                    {std::move(routes), far_heads, false});
             },
-            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(),
-            "pages"_a.noconvert(), "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(),
-            "far_heads"_a = nb::none())
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
+            "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none())
         .def("move", &Model::move, "cache"_a, "source"_a.noconvert(), "heads"_a.none(), "source_slot"_a, "count"_a,
              "page"_a, "slot"_a, "distance"_a);
     nb::class_<FarHeads>(m, "FarHeads")

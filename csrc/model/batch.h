@@ -10,8 +10,8 @@
 
 namespace spatz {
 
-// Of a model's KV heads, those that see far: they keep what is older than the window. The others see their sinks and the
-// window alone, so the layers above the last far head matter for the last few tokens of a text only.
+// Of a model's KV heads, those that see far: they keep what is older than the window. The others see their sinks and
+// the window alone, so the layers above the last far head matter for the last few tokens of a text only.
 class FarHeads {
   public:
     // heads: layer * kv_heads + head, in any order. Throws std::invalid_argument.
@@ -49,10 +49,10 @@ struct BatchView {
     std::span<const int32_t> positions;  // [S]
     std::span<const int32_t> pages;      // [S, pages_per_sequence]
     int64_t pages_per_sequence = 0;
-    std::span<const int32_t> rows;  // [R] ascending indices into tokens
-    std::span<const Route> routes;  // [S], or empty: no sequence is routed
+    std::span<const int32_t> rows;        // [R] ascending indices into tokens
+    std::span<const Route> routes;        // [S], or empty: no sequence is routed
     const FarHeads* far_heads = nullptr;  // needed with routes
-    bool shallow = false;           // run FarHeads::depth layers only; no rows then
+    bool shallow = false;                 // run FarHeads::depth layers only; no rows then
 };
 
 // A checked batch, with what each token needs to know of itself.

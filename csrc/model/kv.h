@@ -35,8 +35,8 @@ class KVCache {
     void gather(int64_t page, std::span<const int32_t> heads, std::span<uint8_t> out) const;
     int64_t head_bytes() const { return head_bytes_; }
     int64_t heads() const { return layers_ * kv_heads_; }
-    void release(int64_t page) const;                 // throws std::invalid_argument
-    void check(int64_t page) const;                   // throws std::invalid_argument
+    void release(int64_t page) const;  // throws std::invalid_argument
+    void check(int64_t page) const;    // throws std::invalid_argument
 
   private:
     KVKind kind_;
