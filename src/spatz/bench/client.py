@@ -39,12 +39,14 @@ class Client:
         self._connection = http.client.HTTPConnection(host, port, timeout=seconds)
         self._seconds = seconds
         self._model = model
+        self._left = False
 
     def close(self) -> None:
         self._connection.close()
 
     def leave(self) -> None:
         """Go away in the middle of whatever another thread does with this client."""
+        self._left = True
         connected = self._connection.sock
         if connected is not None:
             with suppress(OSError):
@@ -127,6 +129,8 @@ class Client:
     def _post(self, path: str, body: bytes) -> http.client.HTTPResponse:
         try:
             self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+            if self._left:  # before there was a connection to be cut
+                raise SpatzError("the client has left")
             response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise SpatzError(f"the server does not answer: {type(error).__name__}: {error}") from None

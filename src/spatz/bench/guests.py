@@ -1,11 +1,17 @@
-"""Short requests, one a second, beside something long: how long each waits for its first token."""
+"""Short requests, one a second, beside something long: how long each waits for its first token.
+
+The next is sent in time whether or not those before it have their answers, as people do who know nothing of each other;
+one that waited for an answer would always come at the same moment of the engine's step.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 
 from spatz.bench.client import Client
@@ -14,48 +20,88 @@ from spatz.errors import SpatzError
 __all__ = ["Guests", "percentile"]
 
 ANSWER_TOKENS = 16
-EVERY_SECONDS = 1.0  # from one to the next; one that takes longer delays it
+EVERY_SECONDS = 1.0
+AT_ONCE = 16  # where so many have no answer yet, one is not sent
 
 
 class Guests:
     """Asks until the block ends. An answer that fails is raised there."""
 
-    def __init__(self, client: Client, prompt: Callable[[], str]) -> None:
+    def __init__(self, connect: Callable[[], Client], prompt: Callable[[], str]) -> None:
         """prompt: another text with each call."""
-        self._client = client
+        self._connect = connect
         self._prompt = prompt
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="bench-guests", daemon=True)
+        self._pacer = threading.Thread(target=self._pace, name="bench-guests", daemon=True)
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bench-guest")
+        self._turn = threading.Lock()
+        self._free: list[Client] = []
+        self._asking: list[Client] = []
         self._failed: SpatzError | None = None
         self.seconds: list[float] = []  # to the first token, of each that was answered
 
     def __enter__(self) -> Guests:
-        self._thread.start()
+        self._pacer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
+        self._pacer.join()
         if error is not None:
-            self._client.leave()  # nobody wants to know any more
-        self._thread.join()
+            with self._turn:
+                for client in self._asking:
+                    client.leave()  # nobody wants to know any more
+        self._pool.shutdown(cancel_futures=error is not None)
+        self.close()
         if error is None and self._failed is not None:
             raise SpatzError(f"a short request failed beside the long one: {self._failed}")
 
-    def once(self) -> float:
-        messages = [{"role": "user", "content": self._prompt()}]
-        return self._client.ask(messages, ANSWER_TOKENS, ignore_eos=True).first_s
+    def close(self) -> None:
+        """After what is under way has been answered."""
+        self._pool.shutdown()
+        for client in self._free:
+            client.close()
 
-    def _ask(self) -> None:
+    def once(self) -> float:
+        return self._ask(self._prompt())
+
+    def _pace(self) -> None:
         due = time.perf_counter()
         while not self._stop.wait(max(0.0, due - time.perf_counter())):
-            due = max(due, time.perf_counter()) + EVERY_SECONDS
-            try:
-                self.seconds.append(self.once())
-            except SpatzError as error:
-                self._failed = error
+            due = max(due + EVERY_SECONDS, time.perf_counter())
+            if self._failed is not None:
                 return
+            with self._turn:
+                crowded = len(self._asking) >= AT_ONCE
+            if not crowded:
+                self._pool.submit(self._answered, self._prompt())
+
+    def _answered(self, text: str) -> None:
+        try:
+            seconds = self._ask(text)
+        except SpatzError as error:
+            self._failed = error
+        else:
+            self.seconds.append(seconds)
+
+    def _ask(self, text: str) -> float:
+        with self._client() as client:
+            return client.ask([{"role": "user", "content": text}], ANSWER_TOKENS, ignore_eos=True).first_s
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        """A connection that nobody else uses; they are kept, as clients do."""
+        with self._turn:
+            client = self._free.pop() if self._free else self._connect()
+            self._asking.append(client)
+        try:
+            yield client
+        finally:
+            with self._turn:
+                self._asking.remove(client)
+                self._free.append(client)
 
 
 def percentile(values: list[float], percent: float) -> float:

@@ -130,21 +130,22 @@ class _Run:
     def _client(self, server: Child, seconds: float | None = None) -> Client:
         return Client(server.host, server.port, self._report.model, seconds or self._seconds)
 
+    def _guests(self, server: Child) -> Guests:
+        return Guests(lambda: self._client(server, SHORT_SECONDS), self._prompt.short.__next__)
+
     # --- what is measured --------------------------------------------------------------------------------------------
 
     def _short_alone(self, server: Child) -> None:
         self._tell("short requests alone")
-        with closing(self._client(server, SHORT_SECONDS)) as client:
-            guests = Guests(client, self._prompt.short.__next__)
+        with closing(self._guests(server)) as guests:
             guests.once()
             self._figures["short_alone_p50_ms"] = statistics.median(guests.once() for _ in range(ALONE)) * 1000
 
     def _routed(self, server: Child) -> None:
         case = self._prompt.cases[0]
-        with closing(self._client(server, SHORT_SECONDS)) as short:
-            with Guests(short, self._prompt.short.__next__) as guests, self._asking(server, case) as (answer, metrics):
-                self._follow(answer, metrics, "routed")
-            waits = [seconds * 1000 for seconds in guests.seconds]
+        with self._guests(server) as guests, self._asking(server, case) as (answer, metrics):
+            self._follow(answer, metrics, "routed")
+        waits = [seconds * 1000 for seconds in guests.seconds]
         found = answer.result()
         self._check_mode(found, "routed")
         self._figures["routed_first_token_s"] = found.first_s
