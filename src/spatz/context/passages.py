@@ -7,14 +7,13 @@ text is seen as cells of a few tokens; each gets the weight of every word in it,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.word_forms import WordForms
 
-__all__ = ["Passage", "best_passages", "to_borders"]
+__all__ = ["best_passages", "to_borders"]
 
 CELL = 16  # tokens
 NEAR = (0.9, 0.7, 0.4)  # of a word's weight that counts for the cells that are 1, 2 and 3 beside it
@@ -23,38 +22,29 @@ CLOSE = 0.7  # of the best passage's weight, from which on others are read, too
 LINE = 48  # tokens that a sentence or line may go on before and behind the words that were found in it
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    start: int
-    end: int
-    weight: float  # of its words
-    share: float  # of the weight of all words that are looked for, 0 to 1
-
-
 def best_passages(
     tokens: NDArray[np.int32],
     long: Sequence[tuple[int, int]],
     found: Sequence[tuple[NDArray[np.int64], float]],
     forms: WordForms,
     most: int,
-) -> list[Passage]:
+) -> list[tuple[int, int]]:
     """The best at most `most` passages within the ranges `long` of tokens: [n], best first, none touching another.
 
     found: for each word, the tokens of those ranges at which it begins, in order, and its weight.
     """
     hits = [places for places, _ in found]
-    weights, whole = _rarity(hits, [weight for _, weight in found], -(-len(tokens) // CELL))
+    weights = _rarity(hits, [weight for _, weight in found], -(-len(tokens) // CELL))
     scores = _scores(hits, weights, -(-len(tokens) // CELL))
     if not len(scores) or scores.max() <= 0:
         return []
     everywhere = np.unique(np.concatenate(hits))
     least = CLOSE * float(scores.max())
-    passages: list[Passage] = []
+    passages: list[tuple[int, int]] = []
     reach = len(NEAR)
     while len(passages) < most:
         cell = int(scores.argmax())
-        weight = float(scores[cell])
-        if weight < least:
+        if float(scores[cell]) < least:
             break
         first, last = np.searchsorted(everywhere, [(cell - reach) * CELL, (cell + reach + 1) * CELL])
         near = everywhere[first:last]
@@ -62,10 +52,10 @@ def best_passages(
         near = near[(near >= home[0]) & (near < home[1])]
         start, end = to_borders(tokens, int(near[0]), int(near[-1]) + 1, home, forms)
         for other in passages:  # what it shares with a better one is read already
-            if start < other.end and other.start < end:
-                start, end = (other.end, end) if start >= other.start else (start, other.start)
+            if start < other[1] and other[0] < end:
+                start, end = (other[1], end) if start >= other[0] else (start, other[0])
         if start < end:
-            passages.append(Passage(start, end, weight, weight / whole))
+            passages.append((start, end))
         scores[max(0, cell - reach) : cell + reach + 1] = 0.0
         scores[start // CELL : -(-end // CELL)] = 0.0
     return passages
@@ -90,14 +80,13 @@ def _cuts(near: NDArray[np.int32], forms: WordForms) -> NDArray[np.bool_]:  # [l
     return line | (forms.ends_sentence[near[:-1]] & forms.begins_apart[near[1:]])
 
 
-def _rarity(
-    hits: Sequence[NDArray[np.int64]], weights: Sequence[float], cells: int
-) -> tuple[NDArray[np.float64], float]:
-    """[words] how much each word tells, and how much all of them would if each were as rare as can be."""
+def _rarity(hits: Sequence[NDArray[np.int64]], weights: Sequence[float], cells: int) -> NDArray[np.float64]:  # [words]
+    """How much each word tells."""
     blocks = -(-cells // BLOCK)
     counts = np.array([len(np.unique(places // (CELL * BLOCK))) for places in hits], np.float64)
-    tells = np.where(counts > 0, np.log1p((blocks - counts + 0.5) / (counts + 0.5)), 0.0)
-    return tells * np.array(weights), float(np.log1p((blocks + 0.5) / 0.5) * sum(weights)) or 1.0
+    tells: NDArray[np.float64] = np.where(counts > 0, np.log1p((blocks - counts + 0.5) / (counts + 0.5)), 0.0)
+    tells *= np.array(weights)
+    return tells
 
 
 def _scores(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz import _core
-from spatz.context.passages import Passage, best_passages
+from spatz.context.passages import best_passages
 from spatz.context.question import FRAME_WEIGHT, Question, Range
 from spatz.context.word_forms import WordForms, word_forms
 from spatz.context.word_search import WordSearch
@@ -23,6 +23,7 @@ from spatz.context.word_search import WordSearch
 __all__ = ["Skimmed", "skim"]
 
 MANY = 16  # passages at most
+WORDS = 40  # of a long question that are looked for; each is a search through the whole text
 LEAST = 256  # tokens of room without which skimming makes no sense
 ENDS = 256  # tokens of a text's beginning and of its end, which are read if nothing in it is found
 AGAIN = 1024  # tokens of passages up to which they are said twice
@@ -68,18 +69,17 @@ def skim(
     return Skimmed(_prompt(tokens, question, spans, forms, gap, room), tuple(spans), len(passages) or len(spans))
 
 
-def _found(tokens: NDArray[np.int32], question: Question, forms: WordForms, vocab: int) -> list[Passage]:
+def _found(tokens: NDArray[np.int32], question: Question, forms: WordForms, vocab: int) -> list[Range]:
     search = WordSearch(tokens, forms)
-    found: list[tuple[NDArray[np.int64], float]] = []
-    for word, weight in question.words:
-        if weight > FRAME_WEIGHT:
-            found.append((_within(search.find(word), question.long), weight))
+    telling = [(weight, len(word), word) for word, weight in question.words if weight > FRAME_WEIGHT]
+    telling.sort(reverse=True)  # long words are rarer
+    found = [(_within(search.find(word), question.long), weight) for weight, _, word in telling[:WORDS]]
     if any(len(places) for places, _ in found):
         return best_passages(tokens, question.long, found, forms, MANY)
     return _by_pieces(tokens, question, vocab)
 
 
-def _by_pieces(tokens: NDArray[np.int32], question: Question, vocab: int) -> list[Passage]:
+def _by_pieces(tokens: NDArray[np.int32], question: Question, vocab: int) -> list[Range]:
     """Whole blocks that hold pieces of the question's words: for names that the text writes in another form."""
     telling = question.weights > FRAME_WEIGHT
     if not telling.any():
@@ -94,7 +94,7 @@ def _by_pieces(tokens: NDArray[np.int32], question: Question, vocab: int) -> lis
     best = int(scores.argmax()) if len(scores) else 0
     if not len(scores) or scores[best] <= 0.0:
         return []
-    return [Passage(best * BLOCK, (best + 1) * BLOCK, float(scores[best]), 0.0)]
+    return [(best * BLOCK, (best + 1) * BLOCK)]
 
 
 def _within(places: NDArray[np.int64], long: Sequence[Range]) -> NDArray[np.int64]:
@@ -102,9 +102,9 @@ def _within(places: NDArray[np.int64], long: Sequence[Range]) -> NDArray[np.int6
     return np.concatenate([places[first:last] for first, last in cuts.tolist()])
 
 
-def _spans(question: Question, passages: Sequence[Passage], room: int) -> list[Range]:
+def _spans(question: Question, passages: Sequence[Range], room: int) -> list[Range]:
     """What is read of the long texts: in order, disjoint, no more than the room."""
-    wanted = [(passage.start, passage.end) for passage in passages]
+    wanted = list(passages)
     if not wanted:
         share = min(ENDS, room // (2 * len(question.long)))
         for start, end in question.long:
