@@ -79,6 +79,11 @@ class RoutedText:
         """Whether the top layers need not be run for these tokens: nobody will look at them there."""
         return start >= self.memory.reach.grid and end <= self._top_from
 
+    @property
+    def streams(self) -> bool:
+        """Whether the question is still to come."""
+        return not self._asked
+
     def route(self, computed: int) -> tuple[int, int, int, int]:
         """For what comes next, as the core wants it: far pages, offset, and the first places that are seen."""
         first = max(0, self._first - self.offset)

@@ -14,6 +14,7 @@ class EngineOptions:
     background_running: int = 8  # sequences of background requests in a step that has live ones, too
     chunk_tokens: int = 512  # prompt tokens in a step while no answer is being written
     busy_chunk_tokens: int = 256  # ... while one is: how long a running answer can be held up for a prompt
+    guest_chunk_tokens: int = 64  # ... of a prompt beyond the native context, beside anything else
     scored_chunk_tokens: int = 128  # ... of one prompt whose own log-probabilities are wanted: a row of logits for each
     prefix_reuse: bool = True
     kept_pages: int | None = None  # pages, used ones included, beyond which none is kept for reuse; None: no such bound
@@ -25,6 +26,7 @@ class EngineOptions:
             "background_running",
             "chunk_tokens",
             "busy_chunk_tokens",
+            "guest_chunk_tokens",
             "scored_chunk_tokens",
         ):
             if getattr(self, name) < 1:

@@ -4,6 +4,8 @@ Sits between the engine's queue and the batch. Pages are taken as sequences grow
 
 - Every answer of a live request advances in every step. Prompts get what is left: `chunk_tokens`, or
   `busy_chunk_tokens` while an answer is being written, so that no answer waits for more than one such chunk.
+- A prompt that is longer than the native context is a guest: beside others, and beside answers, the oldest of these
+  gets `guest_chunk_tokens` of a step until its question comes, so that nobody notices it for the minutes that it takes.
 - Half of that belongs to the oldest prompt, so it always advances; the other half goes to the shortest ones, so that a
   question need not wait for somebody's book; what nobody takes goes back to the oldest.
 - Requests are admitted in their order of arrival, as soon as the pages of the prompt are free beyond what the running
@@ -392,7 +394,10 @@ class Scheduler:
         busy = any(chunk.sequence.group.live for chunk in chunks) or (bool(chunks) and not prompts[0].group.live)
         budget = self._options.busy_chunk_tokens if busy else self._options.chunk_tokens
         budget = max(1, budget - sum(chunk.size - 1 for chunk in chunks))
-        shares = share_chunk(prompts, budget, self._options.scored_chunk_tokens)
+        options = self._options
+        shares = share_chunk(
+            prompts, budget, options.scored_chunk_tokens, options.guest_chunk_tokens, busy=bool(chunks)
+        )
         in_flight: set[bytes] = set()
         while prompts:
             sequence = prompts.pop(0)

@@ -14,11 +14,22 @@ __all__ = ["Order", "Turns", "share_chunk"]
 Order = tuple[int, int, int]
 
 
-def share_chunk(prompts: Many[Sequence], budget: int, scored: int) -> dict[Order, int]:
+def share_chunk(prompts: Many[Sequence], budget: int, scored: int, guest: int, *, busy: bool) -> dict[Order, int]:
     """How many tokens each prompt may run in this step. prompts: in order, at least one.
 
-    scored: the most tokens of a prompt whose own log-probabilities are wanted.
+    scored: the most tokens of a prompt whose own log-probabilities are wanted. guest: what the oldest of the prompts
+    that are longer than the native context gets beside others, or beside answers (busy); the rest of those wait.
     """
+    guests = [sequence for sequence in prompts if sequence.routed is not None and sequence.routed.streams]
+    if guests and (busy or len(guests) < len(prompts)):
+        shares = dict.fromkeys((sequence.order for sequence in guests), 0)
+        shares[guests[0].order] = min(guest, budget)
+        others = [sequence for sequence in prompts if sequence.order not in shares]
+        return shares | (_among_all(others, budget, scored) if others else {})
+    return _among_all(prompts, budget, scored)
+
+
+def _among_all(prompts: Many[Sequence], budget: int, scored: int) -> dict[Order, int]:
     live = [sequence for sequence in prompts if sequence.group.live]
     shares = _among_equals(live, budget, scored) if live else {}
     if len(live) < len(prompts):
