@@ -16,7 +16,9 @@ from spatz.bench.long_report import TARGETS
 from spatz.bench.long_run import measure_long
 from spatz.cli import main
 from spatz.config import Settings
+from spatz.context.word_forms import word_forms
 from spatz.errors import ConfigError, SpatzError
+from spatz.server.local import local_model
 
 TOKENS = 10_000
 
@@ -81,7 +83,7 @@ def test_a_disk_without_room(model_path: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SpatzError, match="there is no model"):
+    with pytest.raises(SpatzError, match=r"none\.gguf: No such file"):
         measure_long(Settings(data_dir=tmp_path), tmp_path / "none.gguf", TOKENS, 1, lambda doing: None)
 
 
@@ -105,6 +107,17 @@ def test_a_server_keeps_its_folder_and_the_persons_profiles(model_path: Path, tm
     assert (kept / "profiles").resolve() == own / "profiles"
     assert (kept / "cache").is_dir()
     assert list(own.iterdir()) == [own / "profiles"]
+
+
+def test_a_server_is_warm_when_it_answers(model_path: Path, tmp_path: Path) -> None:
+    """What is derived of the vocabulary is there before the first long prompt comes."""
+    with local_model(Settings(data_dir=tmp_path, cache_mb=0), model_path) as model:
+        model.warm_up()
+        before = word_forms.cache_info()
+        backend = model.engine.backend
+        word_forms(backend.token_bytes, backend.vocab)
+        after = word_forms.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
 
 
 def test_who_is_told_to_end_leaves_nothing(model_path: Path, tmp_path: Path) -> None:

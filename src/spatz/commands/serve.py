@@ -45,6 +45,7 @@ def serve(settings: Settings, invocation: typer.Context) -> None:
                 model.core["isa"],
                 model.core["kv"],
             )
+            model.warm_up()
             app = create_app(model, settings)
             port = listener.getsockname()[1]
             keys = bool(settings.api_key) or app.state.spatz.keys.known

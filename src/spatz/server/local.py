@@ -21,6 +21,7 @@ from spatz.context.disk_tier import DiskTier, address_space
 from spatz.context.far_memory import FarMemory
 from spatz.context.prefix import root
 from spatz.context.profile import Shape, profile_for
+from spatz.context.word_forms import word_forms
 from spatz.engine.backend import Backend
 from spatz.engine.engine import Engine
 from spatz.engine.options import EngineOptions
@@ -124,6 +125,12 @@ class LocalModel:
         if self._tier is not None and len(planned.prompt) >= CHECKED_AHEAD:
             self._tier.check_ahead(np.asarray(planned.prompt, np.int32))
         return planned
+
+    def warm_up(self) -> None:
+        """What the first long prompt would have to wait for, some 50 ms. For who serves: a single answer needs none."""
+        backend = self.engine.backend
+        if backend.far is not None:
+            word_forms(backend.token_bytes, backend.vocab)
 
     def submit(self, request: Request) -> Stream:
         return self.engine.submit(request)
