@@ -21,11 +21,13 @@ from spatz import _core
 from spatz.context.block import Block
 from spatz.context.block_store import BlockStore
 from spatz.context.prefix import root
+from spatz.context.word_forms import WordForms
+from spatz.context.word_search import WordSearch
 from spatz.errors import OverloadedError
 
 __all__ = ["FarCache", "FarMemory", "Reach"]
 
-_KEPT_INDEXES = 4  # of whole texts, 10 to 20 bytes a token
+_KEPT_SEARCHES = 3  # over whole texts, a dozen bytes a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +75,22 @@ class FarMemory:
         reach: Reach | None = None,
     ) -> None:
         """fingerprint: of weights, formats and instruction set."""
+        self.reach = reach or Reach()
+        if self.reach.most_near < 2 * self.reach.window:
+            raise ValueError("an answer must be able to move its window: most_near is at least two windows")
         self.cache = cache
         self.move = move
         self.heads = heads
         self.layers = layers
         self.vocab = vocab
         self.page_tokens = page_tokens
-        self.reach = reach or Reach()
         self.store = store
         listed = ",".join(map(str, heads.heads))
         self.root = root(fingerprint, "routed", listed, repr(self.reach))
         name = self.root.hex()[:16]
         self.blocks = store.space(f"far-{name}", len(heads.heads) * cache.head_bytes)
         self.states = store.space(f"state-{name}", self.state_pages * cache.page_bytes)
-        self._indexes: OrderedDict[bytes, _core.TokenIndex] = OrderedDict()
+        self._searches: OrderedDict[bytes, WordSearch] = OrderedDict()
         self._turn = Lock()
         self._room: NDArray[np.uint8] | None = None
 
@@ -117,20 +121,19 @@ class FarMemory:
         """Of a text that is streamed, where the window of the token at `place` begins."""
         return max(0, place // self.reach.grid * self.reach.grid - self.reach.window)
 
-    def index_of(self, digest: bytes, tokens: NDArray[np.int32]) -> _core.TokenIndex:
-        """The index of a whole text, which must not be added to. digest: of the text. Any thread may ask."""
+    def search_of(self, digest: bytes, tokens: NDArray[np.int32], forms: WordForms) -> WordSearch:
+        """A search over a whole text, which is kept for the next question. digest: of the text. For any thread."""
         with self._turn:
-            known = self._indexes.get(digest)
+            known = self._searches.get(digest)
             if known is not None:
-                self._indexes.move_to_end(digest)
+                self._searches.move_to_end(digest)
                 return known
-        index = self.new_index()
-        index.append(tokens)
+        search = WordSearch(tokens, forms)
         with self._turn:
-            self._indexes[digest] = index
-            while len(self._indexes) > _KEPT_INDEXES:
-                self._indexes.popitem(last=False)
-        return index
+            self._searches[digest] = search
+            while len(self._searches) > _KEPT_SEARCHES:
+                self._searches.popitem(last=False)
+        return search
 
     def new_index(self) -> _core.TokenIndex:
         return _core.TokenIndex(vocab=self.vocab, block_tokens=self.reach.piece)

@@ -1,7 +1,7 @@
-"""Which pieces of a text to look up: those that share the query's rare words, with their neighbours.
+"""Which pieces of its own past a text is shown while it is run, and how ranges of it fill pages.
 
-Sits between the inverted index and what reads the pieces. Only the best passage is taken, and others that match as well
-or nearly so: a small model is misled by passages that look like the right one.
+Sits between the inverted index, which grows with the text, and the far pages. What was just read is looked up by its
+rare tokens, and only in what came before: a token never sees what the index knows of those behind it.
 """
 
 from __future__ import annotations
@@ -13,32 +13,10 @@ from numpy.typing import NDArray
 
 from spatz import _core
 
-__all__ = ["fill_up", "pick_pieces", "pick_recent"]
+__all__ = ["fill_up", "pick_recent"]
 
-CLOSE = 0.85  # of the best passage's score, which others must reach
-MOST = 4  # passages
 BESIDE = 0.5  # how much the better neighbour's score counts: what is sought may lie across a border
 RARE = 1 / 64  # of all pieces: a token that is in more says nothing
-
-
-def pick_pieces(
-    index: _core.TokenIndex,
-    terms: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    groups: NDArray[np.int32],
-    span: tuple[int, int],
-) -> list[int]:
-    """For a question: ascending. span: pieces [first, last) that may be."""
-    first, last = span
-    if last <= first or not len(terms):
-        return []
-    joint = _joint(index.score(terms, weights), first, last)
-    best = float(joint.max(initial=0.0))
-    if best <= 0.0:
-        return []
-    order = np.argsort(-joint, kind="stable")[:MOST]
-    pieces = {p for at in order.tolist() if joint[at] >= CLOSE * best for p in range(at - 1, at + 2)}
-    return sorted(p + first for p in pieces if 0 <= p < last - first)
 
 
 def pick_recent(index: _core.TokenIndex, recent: NDArray[np.int32], span: tuple[int, int], passages: int) -> list[int]:

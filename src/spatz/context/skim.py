@@ -14,20 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatz import _core
-from spatz.context.passages import best_passages
-from spatz.context.question import FRAME_WEIGHT, Question, Range
+from spatz.context.finding import MANY, find_passages
+from spatz.context.question import Question, Range
 from spatz.context.word_forms import WordForms, word_forms
 from spatz.context.word_search import WordSearch
 
-__all__ = ["Skimmed", "skim"]
+__all__ = ["Skimmed", "said_again", "skim"]
 
-MANY = 16  # passages at most
-WORDS = 40  # of a long question that are looked for; each is a search through the whole text
 LEAST = 256  # tokens of room without which skimming makes no sense
 ENDS = 256  # tokens of a text's beginning and of its end, which are read if nothing in it is found
 AGAIN = 1024  # tokens of passages up to which they are said twice
-BLOCK = 64  # tokens, of the index over token ids that is asked where no word is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,42 +60,9 @@ def skim(
             f"and {most} is all there is room for"
         )
     forms = word_forms(token_bytes, vocab)
-    passages = _found(tokens, question, forms, vocab)
+    passages = find_passages(tokens, question, WordSearch(tokens, forms), forms, vocab)
     spans = _spans(question, passages, room)
     return Skimmed(_prompt(tokens, question, spans, forms, gap, room), tuple(spans), len(passages) or len(spans))
-
-
-def _found(tokens: NDArray[np.int32], question: Question, forms: WordForms, vocab: int) -> list[Range]:
-    search = WordSearch(tokens, forms)
-    telling = [(weight, len(word), word) for word, weight in question.words if weight > FRAME_WEIGHT]
-    telling.sort(reverse=True)  # long words are rarer
-    found = [(_within(search.find(word), question.long), weight) for weight, _, word in telling[:WORDS]]
-    if any(len(places) for places, _ in found):
-        return best_passages(tokens, question.long, found, forms, MANY)
-    return _by_pieces(tokens, question, vocab)
-
-
-def _by_pieces(tokens: NDArray[np.int32], question: Question, vocab: int) -> list[Range]:
-    """Whole blocks that hold pieces of the question's words: for names that the text writes in another form."""
-    telling = question.weights > FRAME_WEIGHT
-    if not telling.any():
-        return []
-    index = _core.TokenIndex(vocab=vocab, block_tokens=BLOCK)
-    index.append(tokens)
-    scores = index.score(question.terms[telling], question.weights[telling])
-    free = np.zeros(len(scores), bool)
-    for start, end in question.long:
-        free[-(-start // BLOCK) : end // BLOCK] = True
-    scores = np.where(free, scores, 0.0)
-    best = int(scores.argmax()) if len(scores) else 0
-    if not len(scores) or scores[best] <= 0.0:
-        return []
-    return [(best * BLOCK, (best + 1) * BLOCK)]
-
-
-def _within(places: NDArray[np.int64], long: Sequence[Range]) -> NDArray[np.int64]:
-    cuts = np.searchsorted(places, np.array(long))
-    return np.concatenate([places[first:last] for first, last in cuts.tolist()])
 
 
 def _spans(question: Question, passages: Sequence[Range], room: int) -> list[Range]:
@@ -143,18 +106,36 @@ def _prompt(
         pieces.append(tokens[at:start])
         pieces += _joined(tokens, [span for span in spans if start <= span[0] < end], between)
         at = end
+    room -= sum(end - start for start, end in spans)
+    return np.concatenate([*pieces, said_again(tokens, question, at, spans, forms, gap, room)])
+
+
+def said_again(
+    tokens: NDArray[np.int32],
+    question: Question,
+    at: int,
+    spans: Sequence[Range],
+    forms: WordForms,
+    gap: Sequence[int],
+    room: int,
+) -> NDArray[np.int32]:
+    """What comes behind the long texts: tokens[at:], and if they are short enough the passages and the question again.
+
+    A small model that has read the question answers far better from what it reads then. room: tokens that this may add.
+    """
+    between = np.array(gap, np.int32)
     last = question.asked_end
     first, until = question.asked[-1]
     size = sum(end - start for start, end in spans)
-    if size > AGAIN or 2 * size + (until - first) + 2 * len(gap) > room:
-        return np.concatenate([*pieces, tokens[at:]])
+    if not spans or size > AGAIN or size + (until - first) + 2 * len(gap) > room:
+        return tokens[at:]
     again = _joined(tokens, spans, between)
     if first < at:  # it was asked before the text
-        pieces += [between, tokens[first:until], between, *again, tokens[at:]]
+        pieces = [between, tokens[first:until], between, *again, tokens[at:]]
     elif last == len(tokens) or forms.text(tokens[at:last]).rstrip().endswith(b":"):  # "Answer:" must be the end
-        pieces += [tokens[at:last], between, *again, tokens[first:]]
+        pieces = [tokens[at:last], between, *again, tokens[first:]]
     else:
-        pieces += [tokens[at:last], between, *again, tokens[last:]]
+        pieces = [tokens[at:last], between, *again, tokens[last:]]
     return np.concatenate(pieces)
 
 

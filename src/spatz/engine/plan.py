@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatz.context.picking import pick_pieces
+from spatz.context.finding import find_passages
 from spatz.context.prefix import chain
 from spatz.context.question import Question, find_question
 from spatz.context.routed import Plan
-from spatz.context.skim import skim
+from spatz.context.skim import said_again, skim
+from spatz.context.word_forms import word_forms
 from spatz.engine.backend import Backend
 from spatz.engine.request import ContextMode, ContextUse, Request
 from spatz.engine.validation import answer_limit, check_fits, check_params, token_array
@@ -24,6 +25,7 @@ from spatz.errors import ContextLengthError, RequestError
 __all__ = ["Planned", "plan_request"]
 
 ROOM = 16  # part of the native context that is kept for an answer of which no length was given
+MOST_AGAIN = 512  # tokens that reading what was found once more may add to a routed prompt
 MOST_TAIL = 1536  # tokens from the end of a prompt in which its question is looked for
 SKIMMED = 4096  # tokens that a skimmed prompt may have, at most half of the native context
 
@@ -93,12 +95,13 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     for start in range(0, tail, size):
         parent = chain(parent, prompt[start : start + size])
         digests.append(parent)
-    index = far.index_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked])
-    piece = far.reach.piece
-    span = (far.reach.sinks // piece, -(-asked // piece))
-    pieces = pick_pieces(index, question.terms, question.weights, question.groups, span)
-    route = Plan(tail, asked, tuple((p * piece, min(asked, (p + 1) * piece)) for p in pieces))
-    return Planned(ContextMode.ROUTED, prompt, total, max_new, use, route, tuple(digests))
+    forms = word_forms(backend.token_bytes, backend.vocab)
+    search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:]), prompt, forms)
+    found = [(start, min(end, asked)) for start, end in find_passages(prompt, question, search, forms, backend.vocab)]
+    passages = tuple(sorted(span for span in found if span[0] < span[1]))
+    behind = said_again(prompt, question, asked, passages, forms, backend.gap, MOST_AGAIN)
+    run = np.concatenate([prompt[:asked], behind])
+    return Planned(ContextMode.ROUTED, run, total, max_new, use, Plan(tail, asked, passages), tuple(digests))
 
 
 def _skimmed(request: Request, backend: Backend, prompt: NDArray[np.int32]) -> Planned:
