@@ -103,7 +103,7 @@ class Settings:
     )
     context_length: int = _option(
         0,
-        "Longest prompt and answer together, in tokens; 0 takes the model's own.",
+        "Longest prompt and answer together that are read exactly, in tokens; 0 takes the model's own.",
         group="engine",
         least=0,
         most=1 << 24,

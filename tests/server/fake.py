@@ -21,6 +21,7 @@ from spatz.engine.request import (
     ContextUse,
     Delta,
     FinishReason,
+    Progress,
     Request,
     TokenLogprob,
     Tokens,
@@ -52,6 +53,7 @@ class FakeStream:
         self.closed = asyncio.Event()
         self.sent_tokens = 0
         self.on_usage: Callable[[Usage], None] | None = None
+        self.progress: Progress | None = None
 
     def put(self, text: str, index: int = 0, finish: FinishReason | None = None, last: bool = False) -> None:
         params = self.request.params

@@ -27,7 +27,7 @@ class PromptBar:
 
     def __init__(self, stream: DeltaStream, tokens: int) -> None:
         self._stream = stream
-        self._wanted = tokens > LONG and sys.stderr.isatty()
+        self._wanted = tokens > LONG and _looked_at()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -42,15 +42,21 @@ class PromptBar:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # raises what it failed of
 
     async def _follow(self) -> None:
         with _drawn() as show:
             while True:
-                progress: Progress | None = getattr(self._stream, "progress", None)
+                progress = self._stream.progress
                 if progress is not None:
                     show(progress)
                 await asyncio.sleep(PAUSE)
+
+
+def _looked_at() -> bool:
+    return sys.stderr.isatty()
 
 
 def told(done: int, total: int, speed: float | None) -> str:
@@ -68,7 +74,7 @@ def _drawn() -> Iterator[Callable[[Progress], None]]:
 
     class Count(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(told(int(task.completed), int(task.total or 0), task.speed))
+            return Text(told(int(task.completed), int(task.total), task.speed) if task.total else "")
 
     columns = (TextColumn("{task.description}"), BarColumn(), Count(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:

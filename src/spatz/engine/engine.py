@@ -83,7 +83,8 @@ class Engine:
 
         Raises as `submit` does, which does this itself for a request that has no plan.
         """
-        return replace(request, plan=plan_request(request, self.backend))
+        planned = plan_request(request, self.backend)
+        return replace(request, plan=planned, context=planned.mode)
 
     def submit(self, request: Request) -> Stream:
         """Check a request and queue it. Must be called in a running event loop, which will get the deltas.

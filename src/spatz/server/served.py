@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from spatz.engine.request import Constraint, Delta, Request, Tokens, Usage
+from spatz.engine.request import Constraint, Delta, Progress, Request, Tokens, Usage
 from spatz.engine.stats import EngineStats
 from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import Dialect
@@ -26,6 +26,10 @@ class DeltaStream(Protocol):
 
     # Told once, in the event loop, when the request has ended, also when nobody reads on; not told of a failed one.
     on_usage: Callable[[Usage], None] | None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the prompt has been run; None while that is not known."""
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...
     async def __anext__(self) -> Delta: ...
