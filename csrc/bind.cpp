@@ -168,6 +168,25 @@ class Model {
         return all.give();
     }
 
+    OutArray<float> attention_mass(const KVCache& cache, const Tokens& tokens, const Tokens& starts,
+                                   const Tokens& positions, const PageRows& pages, const Tokens& rows,
+                                   const PageRows& ranges, const Routing& routing) {
+        if (ranges.shape(0) != rows.shape(0) || ranges.shape(1) != 2) {
+            throw std::invalid_argument("ranges must have two numbers per row");
+        }
+        const auto layers = static_cast<size_t>(config_.layers);
+        const auto heads = static_cast<size_t>(config_.heads);
+        Result<float> shares({rows.shape(0), layers, heads}, 0.0f);
+        {
+            nb::gil_scoped_release unlocked;
+            with_view(tokens, starts, positions, pages, rows, routing, [&](const BatchView& view) {
+                decoder_->attention_mass(cache, view, {ranges.data(), 2 * rows.shape(0)},
+                                         {shares.data.get(), rows.shape(0) * layers * heads});
+            });
+        }
+        return shares.give();
+    }
+
     void move(const KVCache& cache, const Bytes& source, const FarHeads* heads, int64_t source_slot, int64_t count,
               int64_t page, int64_t slot, int64_t distance) {
         if (!decoder_) throw std::invalid_argument("the model is not finished");
@@ -192,6 +211,13 @@ class Model {
   private:
     void run(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
              const PageRows& pages, const Tokens& rows, const Routing& routing, const Decoder::OnLogits& on_logits) {
+        with_view(tokens, starts, positions, pages, rows, routing,
+                  [&](const BatchView& view) { decoder_->forward(cache, view, on_logits); });
+    }
+
+    template <typename Body>
+    void with_view(const Tokens& tokens, const Tokens& starts, const Tokens& positions, const PageRows& pages,
+                   const Tokens& rows, const Routing& routing, Body&& body) {
         if (!decoder_) throw std::invalid_argument("the model is not finished");
         BatchView view;
         view.tokens = span_of(tokens);
@@ -215,7 +241,7 @@ class Model {
         view.routes = routes;
         view.far_heads = routing.heads;
         view.shallow = routing.shallow;
-        decoder_->forward(cache, view, on_logits);
+        body(view);
     }
 
     std::vector<Sampler*> samplers_of(const nb::sequence& samplers, size_t rows, const Tokens& targets) const {
@@ -338,6 +364,17 @@ void bind_model(nb::module_& m) {
             },
             "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
             "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none())
+        .def(
+            "attention_mass",
+            [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
+               const PageRows& pages, const Tokens& rows, const PageRows& ranges, std::optional<PageRows> routes,
+               const FarHeads* far_heads) {
+                return self.attention_mass(cache, tokens, starts, positions, pages, rows, ranges,
+                                           {std::move(routes), far_heads, false});
+            },
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(),
+            "pages"_a.noconvert(), "rows"_a.noconvert(), "ranges"_a.noconvert(),
+            "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none())
         .def("move", &Model::move, "cache"_a, "source"_a.noconvert(), "heads"_a.none(), "source_slot"_a, "count"_a,
              "page"_a, "slot"_a, "distance"_a);
     nb::class_<FarHeads>(m, "FarHeads")

@@ -84,6 +84,22 @@ void Attention::run_split(std::span<const AttentionSpan> spans, int64_t layer, i
     }
 }
 
+void Attention::run_range(const AttentionSpan& span, int64_t layer, int64_t first, int64_t last,
+                          const AttentionRows& rows) const {
+    clear(rows);
+    const int64_t seen_last = std::min(last, position(span, span.rows - 1) + 1);
+    for (int64_t page = first / kPageTokens; page < ceil_div(seen_last, kPageTokens); ++page) {
+        if (!sees(span, layer, page)) continue;
+        PageMask part = mask(span, layer, page);
+        for (int r = 0; r < span.rows; ++r) {
+            part.first[r] = static_cast<int>(std::max<int64_t>(part.first[r], first - page * kPageTokens));
+            part.last[r] = static_cast<int>(std::min<int64_t>(part.last[r], last - page * kPageTokens));
+        }
+        kernels_.attend(cache_.kind(), rows, cache_.head(batch_.page(span.sequence, page), layer, span.kv_head), part,
+                        nullptr);
+    }
+}
+
 void Attention::finish(const AttentionSpan& span, const AttentionRows& rows, float* out, int64_t stride) const {
     const int64_t group = config_.group();
     for (int r = 0; r < span.rows; ++r) {

@@ -42,6 +42,9 @@ class Attention {
     // then share what has come into the core's cache); in ascending order.
     void run_split(std::span<const AttentionSpan> spans, int64_t layer, int64_t split,
                    std::span<const AttentionRows> rows) const;
+    // The same for the places [first, last) of the pages alone, as far as the rows see them.
+    void run_range(const AttentionSpan& span, int64_t layer, int64_t first, int64_t last,
+                   const AttentionRows& rows) const;
     static void clear(const AttentionRows& rows);
     // Divides by the total and writes row i to out + (token of i - span.first_token) * stride + head * head_dim.
     void finish(const AttentionSpan& span, const AttentionRows& rows, float* out, int64_t stride) const;

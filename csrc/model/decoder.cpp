@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <stdexcept>
 
 #include "model/rope.h"
 
@@ -36,12 +37,13 @@ struct Decoder::Step {
     const KVCache& cache;
     const Batch& batch;
     const OnLogits& on_logits;
+    const Shares* shares;  // null, as almost always: nobody asks where attention goes
     const ModelConfig& c = d.config_;
     const Kernels& kernels = d.kernels_;
     const Widths& w = d.widths_;
     Attention attention{d.config_, d.kernels_, cache, batch};
     const int64_t max_rows = d.kernels_.max_rows;
-    const bool by_panels = batch.size() < kTilesPerThread * d.pool_.threads() * max_rows;
+    const bool by_panels = shares != nullptr || batch.size() < kTilesPerThread * d.pool_.threads() * max_rows;
     const int64_t tile_rows = by_panels ? even_rows() : max_rows;
     const int64_t tiles = ceil_div(batch.size(), tile_rows);
     std::mutex failure_lock{};
@@ -461,6 +463,37 @@ struct Decoder::Step {
         attention.finish(span, whole, out + span.first_token * w.query, w.query);
     }
 
+    // How much of its attention each head of the wanted rows pays to their ranges; the layer's queries are in q_.
+    void share_all(Team& team, int64_t layer) {
+        const auto rows = static_cast<int64_t>(batch.rows().size());
+        team.parallel_for(rows * c.kv_heads, [&](int64_t i) {
+            const int64_t row = i / c.kv_heads;
+            const int64_t t = batch.rows()[static_cast<size_t>(row)];
+            const int32_t* range = shares->ranges.data() + 2 * row;
+            float* out = shares->out.data() + (row * c.layers + layer) * c.heads + i % c.kv_heads * c.group();
+            const AttentionBuffer& states = scratch(team).attention;
+            for (int64_t head = 0; head < c.group(); head += max_rows) {
+                const auto count = static_cast<int>(std::min(max_rows, c.group() - head));
+                const AttentionSpan span{batch.sequence(t), t, head, count, i % c.kv_heads};
+                const AttentionRows part = states.rows(0, count);
+                const AttentionRows whole = states.rows(1, count);
+                attention.put_queries(span, d.q_.data(), w.query, part);
+                Attention::clear(whole);
+                const auto [begin, end] = attention.splits(span, layer);
+                for (int64_t split = begin; split < end; ++split) {
+                    attention.run_split({&span, 1}, layer, split, {&part, 1});
+                    kernels.merge(whole, part);
+                }
+                attention.run_range(span, layer, range[0], range[1], part);
+                for (int r = 0; r < count; ++r) {
+                    const bool any = part.total[r] > 0.0f && whole.total[r] > 0.0f;
+                    out[head + r] =
+                        any ? part.total[r] / whole.total[r] * std::exp2(part.largest[r] - whole.largest[r]) : 0.0f;
+                }
+            }
+        });
+    }
+
     // Quantizes mid_ for the matrix that reads it.
     void fill_tiles(Team& team, int64_t k, const PackedMatrix& reader) {
         if (alone) {
@@ -485,6 +518,7 @@ struct Decoder::Step {
             team.parallel_for(batch.size(), [&](int64_t t) { place(layer, t, 1); });
             if (layer + 1 == batch.layers() && batch.rows().empty()) break;  // nobody reads what comes after
             attend_all(team, layer);
+            if (shares != nullptr) share_all(team, layer);
             add_product_all(team, l.out, l.out_bias, l.attn_post_norm);
 
             norm_tiles(team, l.ffn_norm, {&l.gate, &l.up});
@@ -572,9 +606,28 @@ void Decoder::move(const KVCache& cache, const Mover::Task& task) {
 }
 
 void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogits& on_logits) {
+    run(cache, view, on_logits, nullptr);
+}
+
+void Decoder::attention_mass(const KVCache& cache, const BatchView& view, std::span<const int32_t> ranges,
+                             std::span<float> shares) {
+    const size_t rows = view.rows.size();
+    if (rows == 0 || view.shallow) throw std::invalid_argument("there is no row whose attention is wanted");
+    if (ranges.size() != 2 * rows) throw std::invalid_argument("ranges must have two numbers per row");
+    for (size_t i = 0; i < rows; ++i) {
+        if (ranges[2 * i] < 0 || ranges[2 * i + 1] <= ranges[2 * i]) throw std::invalid_argument("a range is empty");
+    }
+    if (shares.size() != rows * static_cast<size_t>(config_.layers * config_.heads)) {
+        throw std::invalid_argument("the shares have another size than rows, layers and heads");
+    }
+    const Shares wanted{ranges, shares};
+    run(cache, view, [](int64_t, std::span<float>) {}, &wanted);
+}
+
+void Decoder::run(const KVCache& cache, const BatchView& view, const OnLogits& on_logits, const Shares* shares) {
     const std::lock_guard<std::mutex> turn(turn_);
     const Batch batch(view, config_, cache);
-    Step step{*this, cache, batch, on_logits};
+    Step step{*this, cache, batch, on_logits, shares};
     const auto size = static_cast<size_t>(round_up(batch.size(), kernels_.max_rows));
     const auto pairs = static_cast<size_t>(config_.rotated() / 2);
     x_.reserve(size * static_cast<size_t>(widths_.hidden));
@@ -604,7 +657,7 @@ void Decoder::forward(const KVCache& cache, const BatchView& view, const OnLogit
         } else {
             step.run_by_rows(team);
         }
-        if (!view.rows.empty()) step.logits(team);
+        if (!view.rows.empty() && shares == nullptr) step.logits(team);
     });
     if (step.failure) std::rethrow_exception(step.failure);
 }

@@ -27,11 +27,21 @@ class Decoder {
     using OnLogits = std::function<void(int64_t row, std::span<float> logits)>;
     // Runs one step. Calls from several threads take turns. What on_logits throws is thrown here, after the step.
     void forward(const KVCache& cache, const BatchView& view, const OnLogits& on_logits);
+    // Runs the step, and measures how much of what the rows attend to lies in some places: what tells which heads fetch
+    // things from far away. ranges: [R, 2] of each row, the places [first, last) in its sequence's pages. shares:
+    // [R, layers, heads], each head's part of its attention, 0 to 1. Throws std::invalid_argument.
+    void attention_mass(const KVCache& cache, const BatchView& view, std::span<const int32_t> ranges,
+                        std::span<float> shares);
     // Waits for a step that is running.
     void move(const KVCache& cache, const Mover::Task& task);
 
   private:
     struct Step;  // one forward pass
+    struct Shares {
+        std::span<const int32_t> ranges;
+        std::span<float> out;
+    };
+    void run(const KVCache& cache, const BatchView& view, const OnLogits& on_logits, const Shares* shares);
 
     const ModelConfig config_;
     const Weights& weights_;

@@ -309,6 +309,108 @@ TEST_CASE("decoder: only the wanted rows, in order; errors of the caller's funct
     CHECK(calls == 2);
 }
 
+namespace {
+
+struct Watched {
+    int32_t token, first, last;
+};
+
+// What share of its attention each head of these tokens pays to the places [first, last), in plain loops:
+// [rows, layers, heads].
+std::vector<double> plain_shares(const TinyModel& model, const ModelConfig& config, const std::vector<int32_t>& tokens,
+                                 KVKind kind, const std::vector<Watched>& rows) {
+    std::vector<double> shares(rows.size() * static_cast<size_t>(config.layers * config.heads));
+    model.reference_logits(tokens, kind, [&](int64_t layer, int64_t t, const std::vector<float>& query,
+                                             const std::vector<float>& keys, const reference::AttentionShape& shape) {
+        for (size_t r = 0; r < rows.size(); ++r) {
+            if (rows[r].token != t) continue;
+            for (int64_t head = 0; head < config.heads; ++head) {
+                const auto dot = [&](int64_t at) {
+                    double sum = 0.0;
+                    for (int64_t i = 0; i < config.head_dim; ++i) {
+                        const int64_t key = (at * config.kv_heads + head / config.group()) * config.head_dim + i;
+                        sum += static_cast<double>(query[static_cast<size_t>(head * config.head_dim + i)]) *
+                               static_cast<double>(keys[static_cast<size_t>(key)]);
+                    }
+                    return sum * static_cast<double>(shape.scale);
+                };
+                double all = 0.0, in = 0.0;
+                for (int64_t at = shape.window == 0 ? 0 : std::max<int64_t>(0, t - shape.window + 1); at <= t; ++at) {
+                    const double weight = std::exp(dot(at));
+                    all += weight;
+                    if (at >= rows[r].first && at < rows[r].last) in += weight;
+                }
+                shares[(r * static_cast<size_t>(config.layers) + static_cast<size_t>(layer)) *
+                           static_cast<size_t>(config.heads) +
+                       static_cast<size_t>(head)] = in / all;
+            }
+        }
+    });
+    return shares;
+}
+
+}  // namespace
+
+TEST_CASE("decoder: the attention that rows pay to a range is what plain softmax says") {
+    ThreadPool pool(2);
+    const std::vector<Watched> rows = {{3, 0, 1}, {250, 10, 140}, {1099, 1, 1100}, {1103, 1020, 1030}, {1104, 200, 4000}};
+    const std::vector<int32_t> tokens = random_tokens(1105, 62);
+    const std::vector<int32_t> starts = {0, 1105}, positions = {0}, pages = {8, 1, 2, 3, 9, 5, 6, 7, 0};
+    std::vector<int32_t> wanted, ranges;
+    for (const Watched& row : rows) {
+        wanted.push_back(row.token);
+        ranges.insert(ranges.end(), {row.first, row.last});
+    }
+    for (Named& named : architectures()) {
+        for (const KVKind kind : {KVKind::kInt8, KVKind::kBf16}) {
+            const ModelConfig& config = named.options.config;
+            const TinyModel model(named.options, pool, 63);
+            const auto heads = static_cast<size_t>(config.layers * config.heads);
+            const std::vector<double> expected = plain_shares(model, config, tokens, kind, rows);
+            for (const Kernels* kernels : all_kernels()) {
+                CAPTURE(std::string(named.name));
+                CAPTURE((kind == KVKind::kInt8));
+                CAPTURE(std::string(isa_name(kernels->isa)));
+                Decoder decoder(config, model.weights, *kernels, pool);
+                const KVCache cache(config, 10, kind);
+                const BatchView whole{tokens, starts, positions, pages, 9, wanted};
+                std::vector<float> shares(rows.size() * heads, -1.0f);
+                decoder.attention_mass(cache, whole, ranges, shares);
+                double worst = 0.0;
+                for (size_t i = 0; i < expected.size(); ++i) {
+                    worst = std::max(worst, std::abs(static_cast<double>(shares[i]) - expected[i]));
+                }
+                CHECK(worst < 0.02);
+                // A step of one token gives the same, and the step itself is as any other.
+                const std::vector<int32_t> one = {0, 1}, last = {1104}, row = {0};
+                std::vector<float> again(heads, -1.0f);
+                decoder.attention_mass(cache, {std::span(tokens).last(1), one, last, pages, 9, row},
+                                       std::span(ranges).last(2), again);
+                CHECK(std::equal(again.begin(), again.end(), shares.end() - static_cast<ptrdiff_t>(heads)));
+                Runner runner(named.options, model.weights, *kernels, pool, kind);
+                runner.sequence(tokens, {1105}, pages);
+                for (const int32_t page : {8, 5}) {
+                    CHECK(std::equal(cache.page(page), cache.page(page) + cache.page_bytes(), runner.cache.page(page)));
+                }
+            }
+        }
+    }
+    const TinyOptions options = tiny_options(64, 96, 4, 2, 16);
+    const TinyModel model(options, pool, 64);
+    Decoder decoder(options.config, model.weights, *all_kernels().front(), pool);
+    const KVCache cache(options.config, 10, KVKind::kInt8);
+    const BatchView view{tokens, starts, positions, pages, 9, wanted};
+    std::vector<float> shares(rows.size() * 8);
+    const auto refused = [&](const BatchView& given, std::vector<int32_t> bad, std::span<float> out) {
+        CHECK_THROWS_AS(decoder.attention_mass(cache, given, bad, out), std::invalid_argument);
+    };
+    refused(view, {0, 1}, shares);
+    refused(view, {0, 1, 0, 1, 0, 1, 0, 1, 5, 5}, shares);
+    refused(view, {0, 1, 0, 1, -1, 1, 0, 1, 0, 1}, shares);
+    refused(view, ranges, std::span(shares).first(8));
+    refused({tokens, starts, positions, pages, 9, {}}, {}, {});
+}
+
 TEST_CASE("batch: whatever would read or write out of place is refused") {
     const TinyOptions options = tiny_options(64, 96, 4, 2, 16);
     const KVCache cache(options.config, 4, KVKind::kInt8);

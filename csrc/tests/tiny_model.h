@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -76,7 +77,11 @@ class TinyModel {
 
     // Logits [tokens, vocab] of one sequence from its start. Activations, queries, keys and values are rounded as the
     // format and the kind of cache round them.
-    std::vector<float> reference_logits(const std::vector<int32_t>& tokens, KVKind kind) const {
+    // on_attention: called with the query [heads, head_dim] of each layer and token, and the keys up to it.
+    using OnAttention = std::function<void(int64_t layer, int64_t token, const std::vector<float>& query,
+                                           const std::vector<float>& keys, const reference::AttentionShape& shape)>;
+    std::vector<float> reference_logits(const std::vector<int32_t>& tokens, KVKind kind,
+                                        const OnAttention& on_attention = {}) const {
         const ModelConfig& c = options_.config;
         const auto count = static_cast<int64_t>(tokens.size());
         std::vector<std::vector<float>> x;
@@ -108,6 +113,7 @@ class TinyModel {
                 const reference::AttentionShape shape{static_cast<int>(c.heads), static_cast<int>(c.kv_heads),
                                                       static_cast<int>(c.head_dim), c.window[static_cast<size_t>(i)],
                                                       static_cast<float>(scale)};
+                if (on_attention) on_attention(i, t, query, keys, shape);
                 const std::vector<float> mixed = reference::attention(query, keys, values, shape, t);
                 add(h, linear(mixed, out, l + "attn_out_bias"), l + "attn_post_norm");
                 const std::vector<float> inner = norm(h, l + "ffn_norm");

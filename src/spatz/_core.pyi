@@ -138,6 +138,22 @@ class Model:
         far_heads: FarHeads | None = None,
     ) -> NDArray[np.float32]:
         """As forward, but gives the raw logits [R, vocab]. For tests and evaluation."""
+    def attention_mass(
+        self,
+        cache: KVCache,
+        tokens: NDArray[np.int32],
+        starts: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        pages: NDArray[np.int32],
+        rows: NDArray[np.int32],
+        ranges: NDArray[np.int32],  # [R, 2] places [first, last) in the pages of each row's sequence
+        routes: NDArray[np.int32] | None = None,
+        far_heads: FarHeads | None = None,
+    ) -> NDArray[np.float32]:
+        """[R, layers, heads] the step's rows: what share of its attention each query head pays to the row's range.
+
+        The step is run as forward runs it. For measuring; it takes longer.
+        """
     def move(
         self,
         cache: KVCache,

@@ -1,4 +1,5 @@
-"""The command line: `spatz serve | run | chat | batch | pull | models | keys | cache | usage | bench | cost | eval`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | keys | cache | usage | bench | cost | eval |
+calibrate`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
@@ -26,6 +27,7 @@ from spatz.commands.serve import serve
 from spatz.commands.shared import Debug, OutputClosed, leave_quietly
 from spatz.commands.usage import usage
 from spatz.errors import ConfigError, SpatzError
+from spatz.evals.calibration.command import calibrate
 from spatz.evals.command import evaluate
 
 __all__ = ["app", "main"]
@@ -52,6 +54,7 @@ app.command()(usage)
 app.command()(bench)
 app.command()(cost)
 app.command(name="eval")(evaluate)
+app.command()(calibrate)
 
 
 def _version(value: bool) -> None:

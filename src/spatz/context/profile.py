@@ -7,14 +7,15 @@ what is older than the window in the long-context mode. Models that nobody has m
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from spatz.errors import ConfigError
 
-__all__ = ["HeadProfile", "Shape", "profile_for", "read_profile"]
+__all__ = ["HeadProfile", "Shape", "profile_for", "profile_text", "read_profile"]
 
 FORMAT = 1
 
@@ -77,3 +78,14 @@ def read_profile(text: str, shape: Shape, source: str) -> HeadProfile | None:
         return HeadProfile(str(data["name"]), tuple(heads))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigError(f"{source}: it is no profile of a model's heads") from None
+
+
+def profile_text(profile: HeadProfile, shape: Shape, measured: Mapping[str, Any] | None = None) -> str:
+    """The file that `read_profile` reads, with what else is known of how it came about."""
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "name": profile.name,
+        "shape": asdict(shape),
+        "far_heads": [list(divmod(head, shape.kv_heads)) for head in sorted(profile.heads)],
+    }
+    return json.dumps({**data, "measured": measured} if measured else data, indent=1, ensure_ascii=False) + "\n"

@@ -18,7 +18,7 @@ import numpy as np
 from spatz.engine.request import ContextMode, Request, SamplingParams
 from spatz.errors import RequestError, SpatzError
 from spatz.evals.case import Message
-from spatz.evals.counting import PromptMaker
+from spatz.evals.counting import Prompter, PromptMaker
 from spatz.server.local import LocalModel
 
 __all__ = ["Asker", "LocalAsker", "Reply", "UrlAsker"]
@@ -51,7 +51,7 @@ class Asker(Protocol):
 
 
 class LocalAsker:
-    def __init__(self, model: LocalModel, context: ContextMode, maker: PromptMaker) -> None:
+    def __init__(self, model: LocalModel, context: ContextMode, maker: Prompter) -> None:
         self._model = model
         self._context = context
         self._maker = maker

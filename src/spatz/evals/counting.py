@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,14 @@ from spatz.prompt.chat_template import ChatTemplate
 from spatz.weights.manifest import read_manifest
 from spatz.weights.model_files import open_model
 
-__all__ = ["PromptMaker"]
+__all__ = ["PromptMaker", "Prompter"]
+
+
+class Prompter(Protocol):
+    """What makes prompts of conversations, and beginnings of answers."""
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt: ...
+    def begun(self, prefix: str) -> NDArray[np.int32]: ...  # [tokens]
 
 
 class PromptMaker:
