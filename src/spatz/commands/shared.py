@@ -53,7 +53,8 @@ def set_up_logging(level: str, debug: bool) -> None:
         datefmt="%H:%M:%S",
     )
     # These tell every step of every connection; that is no debugging of Spatz.
-    for noisy in ("alembic", "asyncio", "matplotlib", "uvicorn", "uvicorn.error", "uvicorn.access", "httpcore", "httpx"):
+    libraries = ("alembic", "asyncio", "matplotlib", "httpcore", "httpx")
+    for noisy in (*libraries, "uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

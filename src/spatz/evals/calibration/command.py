@@ -18,8 +18,7 @@ __all__ = ["calibrate"]
 
 NEAR, FACTS = 3_072, 10  # tokens of a text in which attention is measured, and what is planted in it
 NEAR_UNTIL = 0.8  # part of such a text: what stands behind that, heads see that look at what is near
-FAR, FAR_FACTS = 32_768, 20  # the same of the texts in which sets of heads are tried
-QUICK_FAR = 16_384
+FAR, FAR_FACTS = 16_384, 20  # the same of the texts in which sets of heads are tried
 LEAST_TOLD = 1 / 10  # part of the facts without which nothing can be said of heads
 
 
@@ -28,7 +27,7 @@ def calibrate(
     settings: Settings,
     command: typer.Context,
     model: str = typer.Argument(..., help="A name of the catalog, a path, or hf:ORG/REPO[:FILE]."),
-    quick: bool = typer.Option(False, "--quick", help="Fewer and shorter texts, and no more sets than are needed."),
+    quick: bool = typer.Option(False, "--quick", help="Fewer texts, and no more sets of heads than are needed."),
     texts: int = typer.Option(2, "--texts", min=1, max=20, help="Long texts in which each set of heads is tried."),
     seed: int = typer.Option(0, "--seed", min=0, max=2**31 - 1, help="Another one gives other texts and facts."),
     output: Annotated[
@@ -88,21 +87,20 @@ def calibrate(
         )
     ranking = rank(masses.shares, decoder.window)
     shape = Shape(decoder.layers, decoder.heads, decoder.kv_heads, decoder.head_dim, decoder.hidden, decoder.vocab)
-    length = QUICK_FAR if quick else FAR
     long = [
-        plant(writer, length - ANSWER_TOKENS, FAR_FACTS, f"calibrate/far/{seed}/{text}")
+        plant(writer, FAR - ANSWER_TOKENS, FAR_FACTS, f"calibrate/far/{seed}/{text}")
         for text in range(1 if quick else texts)
     ]
-    note(f"asking for {FAR_FACTS * len(long)} facts in texts of {length:,} tokens, with more and more heads")
+    note(f"asking for {FAR_FACTS * len(long)} facts in texts of {FAR:,} tokens, with more and more heads")
     recall = Recall(settings, path, card.digest, shape, prompts, long, lambda tried: note(_told(tried, decoder.layers)))
     sizes = QUICK_SIZES if quick else SIZES
     best, tried = choose(ranking, decoder.kv_heads, sizes, recall, thorough=not quick)
     if not best.found:
         raise SpatzError(
-            f"{card.name} finds none of {best.asked} facts in texts of {length:,} tokens, even with all heads: there "
+            f"{card.name} finds none of {best.asked} facts in texts of {FAR:,} tokens, even with all heads: there "
             "is nothing to choose by, and no profile. Without one, every head keeps what is far."
         )
-    outcome = Outcome(card, shape, masses, NEAR, length, ranking, tried, best, seed)
+    outcome = Outcome(card, shape, masses, NEAR, FAR, ranking, tried, best, seed)
     print_outcome(outcome)
     target = output or settings.data_dir / "profiles" / f"{card.digest}.json"
     write_outcome(outcome, target)

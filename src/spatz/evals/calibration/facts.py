@@ -15,7 +15,7 @@ from spatz.evals.writer import Writer
 
 __all__ = ["Fact", "Planted", "plant"]
 
-ANSWER_TOKENS = 48  # a question's answer
+ANSWER_TOKENS = 32  # a question's answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,16 @@ _WORDINGS = (
         "The access code of the KEY office is",
         Words.number,
     ),
-    _magic("word", Words.key),
     _Wording(
-        "Last year VALUE visitors came to the KEY festival.",
-        "How many visitors came to the KEY festival last year?",
-        "The number of visitors who came to the KEY festival last year is",
+        "The password of the KEY account is VALUE.",
+        "What is the password of the KEY account?",
+        "The password of the KEY account is",
+        Words.code,
+    ),
+    _Wording(
+        "The population of the town of KEY is VALUE.",
+        "What is the population of the town of KEY?",
+        "The population of the town of KEY is",
         Words.number,
     ),
     _Wording(
