@@ -21,7 +21,7 @@ from spatz.evals.calibration.outcome import Outcome, check_output, print_outcome
 from spatz.evals.calibration.picture import plot_outcome
 from spatz.evals.calibration.prompts import Prompts
 from spatz.evals.calibration.recall import Recall
-from spatz.evals.calibration.selection import Heads, Tried, choose, depth_of, rank, sizes_for, top
+from spatz.evals.calibration.selection import Heads, Tried, choose, depth_of, low_limit, rank, sizes_for, top
 from spatz.evals.haystack import Corpus
 from spatz.evals.writer import Writer
 from spatz.weights.load import LoadedModel, ModelCard, load_model
@@ -59,39 +59,62 @@ def runner(found: Callable[[Heads], int], asked: int = 20) -> tuple[list[Heads],
     return seen, run
 
 
+def test_the_layers_that_hold_almost_all_attention_to_facts() -> None:
+    assert low_limit(SHARES, (0, 0, 0, 0)) == 4
+    assert low_limit(np.array([[0.5, 0.1], [0.4, 0.0], [0.0, 0.05], [0.01, 0.0]]), (0, 0, 0, 0)) == 2
+    # What lies in layers with windows does not count.
+    assert low_limit(SHARES, (0, 0, 0, 512)) == 3 and low_limit(SHARES, (0, 512, 0, 512)) == 3
+
+
 def test_the_smallest_set_that_finds_as_much_but_for_one_is_kept() -> None:
     ranking = tuple(range(12))  # low layers first
     seen, run = runner(lambda heads: min(20, 11 + len(heads)))
-    best, tried = choose(ranking, KV_HEADS, (2, 4, 6, 8, 10), run)
+    best, tried = choose(ranking, KV_HEADS, (2, 4, 6, 8, 10), run, limit=4)
     assert [len(heads) for heads in seen] == [12, 2, 4, 6, 8, 10] and tried[0].found == 20
-    assert best.heads == tuple(range(8)) and best.found == 19
+    assert best.heads == tuple(range(8)) and best.found == 19 and best in tried
     # Without the curve, what comes behind it is not tried.
     seen, run = runner(lambda heads: min(20, 11 + len(heads)))
-    assert choose(ranking, KV_HEADS, (2, 4, 6, 8, 10), run, thorough=False)[0].heads == tuple(range(8))
+    assert choose(ranking, KV_HEADS, (2, 4, 6, 8, 10), run, limit=4, thorough=False)[0].heads == tuple(range(8))
     assert [len(heads) for heads in seen] == [12, 2, 4, 6, 8]
 
 
 def test_all_heads_are_kept_where_fewer_find_less() -> None:
     _, run = runner(lambda heads: 20 if len(heads) == 12 else 5)
-    best, tried = choose(tuple(range(12)), KV_HEADS, (4, 8), run)
+    best, tried = choose(tuple(range(12)), KV_HEADS, (4, 8), run, limit=4)
     assert len(best.heads) == 12 and len(tried) == 3
 
 
-def test_low_layers_are_preferred_as_long_as_nothing_is_lost() -> None:
-    # The best heads lie high, and those of the layers below find as much, but not without layer 1.
+def test_high_layers_are_left_out_if_nothing_is_lost() -> None:
+    ranking = (9, 3, 6, 10, 4, 7, 0, 1, 5, 2, 8, 11)
+    _, run = runner(lambda heads: 20 if len(heads) >= 4 and 3 in heads and 6 in heads else 3)
+    best, tried = choose(ranking, KV_HEADS, (2, 4, 8, 10), run, limit=3)
+    assert best.heads == (3, 6, 4, 7) and best.depth == 3
+    # Nine heads are all there are below the limit, and are tried once; one layer less is too little.
+    assert [(len(one.heads), one.depth, one.below) for one in tried] == [
+        (12, 4, 0),
+        (2, 3, 3),
+        (4, 3, 3),
+        (8, 3, 3),
+        (9, 3, 3),
+        (4, 2, 2),
+    ]
+    # Where it costs recall, heads of all layers are tried.
+    _, run = runner(lambda heads: 20 if len(heads) >= 4 and 9 in heads else 3)
+    best, tried = choose(ranking, KV_HEADS, (2, 4), run, limit=3)
+    assert best.heads == (9, 3, 6, 10) and [one.below for one in tried] == [0, 3, 3, 4, 4, 3]
+
+
+def test_the_highest_layers_are_taken_away_as_long_as_that_costs_nothing() -> None:
     ranking = (9, 10, 3, 6, 4, 7, 0, 1, 5, 2, 8, 11)
     _, run = runner(lambda heads: 20 if len(heads) >= 4 and max(heads) >= 3 else 3)
-    best, tried = choose(ranking, KV_HEADS, (2, 4), run)
+    best, tried = choose(ranking, KV_HEADS, (2, 4), run, limit=4)
     assert best.depth == 2 and best.heads == (3, 4, 0, 1)
     assert [one.depth for one in tried] == [4, 4, 4, 3, 2]  # and there are no four heads below that
-    # What costs recall is not taken.
-    _, run = runner(lambda heads: 20 if len(heads) >= 4 and 9 in heads else 3)
-    assert choose(ranking, KV_HEADS, (2, 4), run)[0].heads == (9, 10, 3, 6)
 
 
 def test_nothing_is_tried_any_more_where_all_heads_find_nothing() -> None:
     seen, run = runner(lambda heads: 0)
-    best, tried = choose(tuple(range(12)), KV_HEADS, (4, 8), run)
+    best, tried = choose(tuple(range(12)), KV_HEADS, (4, 8), run, limit=4)
     assert best.found == 0 and len(seen) == len(tried) == 1
 
 
@@ -99,7 +122,7 @@ def test_nothing_is_tried_any_more_where_all_heads_find_nothing() -> None:
 def outcome() -> Outcome:
     ranking = rank(SHARES, (0, 0, 0, 0))
     _, run = runner(lambda heads: 18 if len(heads) >= 4 else 2)
-    best, tried = choose(ranking, KV_HEADS, (2, 4, 8), run)
+    best, tried = choose(ranking, KV_HEADS, (2, 4, 8), run, limit=4)
     return Outcome(CARD, SHAPE, Masses(SHARES, 20, 17), 3072, 16384, ranking, tried, best, 7)
 
 
@@ -114,7 +137,7 @@ def test_a_profile_can_be_read_again(outcome: Outcome, tmp_path: Path) -> None:
     assert measured["attention"] == {"tokens": 3072, "facts": 20, "told": 17, "shares": SHARES.tolist()}
     sets = measured["recall"]["sets"]
     assert [(one["heads"], one["found"]) for one in sets][:4] == [(12, 18), (2, 2), (4, 18), (8, 18)]
-    assert any(one["lowered"] for one in sets)
+    assert [one["of_layers"] for one in sets] == [4, 4, 4, 4, 3, 2]
     assert [path.name for path in path.parent.iterdir()] == ["d1.json"]  # nothing partial is left
     with pytest.raises(ConfigError, match="cannot be written"):
         write_outcome(outcome, path / "below-a-file.json")
@@ -205,17 +228,22 @@ def test_a_model_without_turns_gets_a_text_to_continue(tmp_path: Path) -> None:
     assert loaded.tokenizer.decode(prompts.begun("It is")) == " It is" and not len(prompts.begun(""))
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
-def test_a_model_that_finds_nothing_gets_no_profile(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], architecture: str
-) -> None:
-    path = write_gguf(tmp_path / "tiny.gguf", architecture, metadata={f"{architecture}.context_length": 8192})
+def test_a_model_that_finds_nothing_gets_no_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_gguf(tmp_path / "tiny.gguf", metadata={"llama.context_length": 8192})
     out = tmp_path / "profile.json"
     asked = ["calibrate", str(path), "--quick", "--data-dir", str(tmp_path / "data"), "--output", str(out)]
     assert main(asked) == 1
     err = capsys.readouterr().err
     assert "0 of 20 facts told right" in err and "There is no profile" in err and "Traceback" not in err
     assert not out.exists() and not list(tmp_path.rglob("*.json"))
+
+
+def test_a_model_without_a_layer_of_full_attention_has_nothing_to_choose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_gguf(tmp_path / "tiny.gguf", "gemma3", metadata={"gemma3.context_length": 8192})
+    assert main(["calibrate", str(path), "--data-dir", str(tmp_path)]) == 2
+    assert "sliding windows in all layers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ def calibrate(
 
     In the mode for long contexts only those keep what is far. Facts are planted in real text, and it is measured how
     much attention each head pays to a fact while the answer is told. Then the mode itself is run on long texts with
-    more and more of the best heads: kept is the smallest set that finds as much as all heads do, but for one fact, and
-    of sets of that size the lowest, because the layers above are not run for most of a prompt. The profile is written
-    into the data directory, where it is used from the next start on.
+    more and more of the best heads: kept is the smallest set that finds as much as all heads do, but for one fact.
+    Low layers are preferred, because those above the last such head are not run for most of a prompt. The profile is
+    written into the data directory, where it is used from the next start on.
     """
     from dataclasses import replace
 
@@ -58,7 +58,7 @@ def calibrate(
     from spatz.evals.calibration.picture import plot_outcome
     from spatz.evals.calibration.prompts import Prompts
     from spatz.evals.calibration.recall import Recall
-    from spatz.evals.calibration.selection import QUICK_SIZES, SIZES, choose, rank
+    from spatz.evals.calibration.selection import QUICK_SIZES, SIZES, choose, low_limit, rank
     from spatz.evals.haystack import Corpus
     from spatz.evals.heatmap import check_plot
     from spatz.evals.writer import Writer
@@ -94,7 +94,14 @@ def calibrate(
     note(f"asking for {FAR_FACTS * len(long)} facts in texts of {FAR:,} tokens, with more and more heads")
     recall = Recall(settings, path, card.digest, shape, prompts, long, lambda tried: note(_told(tried, decoder.layers)))
     sizes = QUICK_SIZES if quick else SIZES
-    best, tried = choose(ranking, decoder.kv_heads, sizes, recall, thorough=not quick)
+    best, tried = choose(
+        ranking,
+        decoder.kv_heads,
+        sizes,
+        recall,
+        limit=low_limit(masses.shares, decoder.window),
+        thorough=not quick,
+    )
     if not best.found:
         raise SpatzError(
             f"{card.name} finds none of {best.asked} facts in texts of {FAR:,} tokens, even with all heads: there "

@@ -60,7 +60,7 @@ class Outcome:
                         "found": tried.found,
                         "asked": tried.asked,
                         "tokens_per_second": round(tried.tokens_per_second),
-                        "lowered": tried.heads != self.ranking[: len(tried.heads)],
+                        "of_layers": tried.below or self.shape.layers,
                     }
                     for tried in self.tried
                 ],

@@ -37,13 +37,10 @@ def plot_outcome(outcome: Outcome, path: Path) -> None:
 
 
 def _curve(axis: Any, outcome: Outcome) -> None:
-    best = [tried for tried in outcome.tried if tried.heads == outcome.ranking[: len(tried.heads)]]
-    best.sort(key=lambda tried: len(tried.heads))
-    low = [tried for tried in outcome.tried if tried not in best]
-    axis.plot([len(t.heads) for t in best], [t.found / t.asked for t in best], marker="o", label="the best heads")
-    if low:
-        sizes, found = [len(t.heads) for t in low], [t.found / t.asked for t in low]
-        axis.scatter(sizes, found, marker="v", c="orange", label="of lower layers")
+    for below in dict.fromkeys(tried.below for tried in outcome.tried):
+        same = [tried for tried in outcome.tried if tried.below == below]
+        sizes, found = [len(tried.heads) for tried in same], [tried.found / tried.asked for tried in same]
+        axis.plot(sizes, found, marker="o", label=f"best heads of {below} layers" if below else "all heads")
     kept = outcome.best
     axis.scatter([len(kept.heads)], [kept.found / kept.asked], s=90, facecolors="none", edgecolors="red", label="kept")
     for tried in outcome.tried:

@@ -6,16 +6,17 @@ Decides by numbers alone: a ranking of heads, and a function that says how much 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Tried", "choose", "depth_of", "enough", "rank", "sizes_for", "top"]
+__all__ = ["Tried", "choose", "depth_of", "enough", "low_limit", "rank", "sizes_for", "top"]
 
 SIZES = (4, 8, 12, 16, 20, 24, 32, 48)
 QUICK_SIZES = (8, 16, 24, 48)
-SLACK = 1  # needles that a set may find less than all heads
+SLACK = 1  # facts that a set may find less than all heads
+MOST = 0.9  # of the attention to facts, for which layers have to be looked at; the highest hold the rest
 
 Heads = tuple[int, ...]  # layer * kv_heads + head
 
@@ -29,6 +30,7 @@ class Tried:
     found: int
     asked: int
     tokens_per_second: float = 0.0  # at which the prompt was read
+    below: int = 0  # they are the best heads of so many layers; 0: of all
 
 
 def rank(shares: NDArray[np.float64], window: Sequence[int]) -> Heads:
@@ -56,32 +58,51 @@ def enough(tried: Tried, all_heads: Tried) -> bool:
     return tried.found >= all_heads.found - SLACK
 
 
-def choose(
-    ranking: Heads, kv_heads: int, sizes: Sequence[int], run: Callable[[Heads], Tried], *, thorough: bool = True
-) -> tuple[Tried, list[Tried]]:
-    """The set to keep, and all that were tried, in order. thorough: every size is tried, for the curve.
+def low_limit(shares: NDArray[np.float64], window: Sequence[int]) -> int:
+    """The layers, from the first on, in whose heads lies all but a little of what is paid to facts."""
+    by_layer = np.where(np.asarray(window) == 0, shares.sum(axis=1), 0.0)
+    return int(np.searchsorted(np.cumsum(by_layer), MOST * by_layer.sum())) + 1
 
-    First all heads; then more and more of the best, of which the smallest that is enough is taken. Then sets of that
-    size without the highest layers, as long as they are enough: the layers above a set are run for the end of a prompt
-    only, so that lower ones are faster.
+
+def choose(
+    ranking: Heads,
+    kv_heads: int,
+    sizes: Sequence[int],
+    run: Callable[[Heads], Tried],
+    *,
+    limit: int,
+    thorough: bool = True,
+) -> tuple[Tried, list[Tried]]:
+    """The set to keep, and all that were tried, in order. limit: of layers, where those above hold little; see
+    low_limit. thorough: every size is tried, for the curve.
+
+    First all heads. Then more and more of the best below the limit, of which the smallest set that is enough is taken;
+    where none is, the same of all layers. Then sets of that size without the highest layers, as long as they are
+    enough: the layers above a set are run for the end of a prompt only, so that low ones are faster.
     """
     everything = run(ranking)
     tried = [everything]
     if everything.found == 0:
         return everything, tried
-    best = everything
-    for size in sizes_for(len(ranking), sizes):
-        one = run(top(ranking, size, kv_heads))
-        tried.append(one)
-        if best is everything and enough(one, everything):
-            best = one
-            if not thorough:
-                break
+    best = None
+    for below in dict.fromkeys((min(limit, everything.depth), everything.depth)):
+        sets = [top(ranking, size, kv_heads, below) for size in sizes_for(len(ranking), sizes)]
+        for heads in dict.fromkeys(sets):
+            one = replace(run(heads), below=below)
+            tried.append(one)
+            if best is None and enough(one, everything):
+                best = one
+                if not thorough:
+                    break
+        if best is not None:
+            break
+    if best is None:
+        return everything, tried
     while True:
-        lower = top(ranking, len(best.heads), kv_heads, below=best.depth - 1)
+        lower = top(ranking, len(best.heads), kv_heads, best.depth - 1)
         if len(lower) < len(best.heads):
             return best, tried
-        one = run(lower)
+        one = replace(run(lower), below=best.depth - 1)
         tried.append(one)
         if not enough(one, everything):
             return best, tried
