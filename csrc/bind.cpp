@@ -372,9 +372,9 @@ void bind_model(nb::module_& m) {
                 return self.attention_mass(cache, tokens, starts, positions, pages, rows, ranges,
                                            {std::move(routes), far_heads, false});
             },
-            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(),
-            "pages"_a.noconvert(), "rows"_a.noconvert(), "ranges"_a.noconvert(),
-            "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none())
+            "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
+            "rows"_a.noconvert(), "ranges"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(),
+            "far_heads"_a = nb::none())
         .def("move", &Model::move, "cache"_a, "source"_a.noconvert(), "heads"_a.none(), "source_slot"_a, "count"_a,
              "page"_a, "slot"_a, "distance"_a);
     nb::class_<FarHeads>(m, "FarHeads")

@@ -320,32 +320,35 @@ struct Watched {
 std::vector<double> plain_shares(const TinyModel& model, const ModelConfig& config, const std::vector<int32_t>& tokens,
                                  KVKind kind, const std::vector<Watched>& rows) {
     std::vector<double> shares(rows.size() * static_cast<size_t>(config.layers * config.heads));
-    model.reference_logits(tokens, kind, [&](int64_t layer, int64_t t, const std::vector<float>& query,
-                                             const std::vector<float>& keys, const reference::AttentionShape& shape) {
-        for (size_t r = 0; r < rows.size(); ++r) {
-            if (rows[r].token != t) continue;
-            for (int64_t head = 0; head < config.heads; ++head) {
-                const auto dot = [&](int64_t at) {
-                    double sum = 0.0;
-                    for (int64_t i = 0; i < config.head_dim; ++i) {
-                        const int64_t key = (at * config.kv_heads + head / config.group()) * config.head_dim + i;
-                        sum += static_cast<double>(query[static_cast<size_t>(head * config.head_dim + i)]) *
-                               static_cast<double>(keys[static_cast<size_t>(key)]);
+    model.reference_logits(
+        tokens, kind,
+        [&](int64_t layer, int64_t t, const std::vector<float>& query, const std::vector<float>& keys,
+            const reference::AttentionShape& shape) {
+            for (size_t r = 0; r < rows.size(); ++r) {
+                if (rows[r].token != t) continue;
+                for (int64_t head = 0; head < config.heads; ++head) {
+                    const auto dot = [&](int64_t at) {
+                        double sum = 0.0;
+                        for (int64_t i = 0; i < config.head_dim; ++i) {
+                            const int64_t key = (at * config.kv_heads + head / config.group()) * config.head_dim + i;
+                            sum += static_cast<double>(query[static_cast<size_t>(head * config.head_dim + i)]) *
+                                   static_cast<double>(keys[static_cast<size_t>(key)]);
+                        }
+                        return sum * static_cast<double>(shape.scale);
+                    };
+                    double all = 0.0, in = 0.0;
+                    for (int64_t at = shape.window == 0 ? 0 : std::max<int64_t>(0, t - shape.window + 1); at <= t;
+                         ++at) {
+                        const double weight = std::exp(dot(at));
+                        all += weight;
+                        if (at >= rows[r].first && at < rows[r].last) in += weight;
                     }
-                    return sum * static_cast<double>(shape.scale);
-                };
-                double all = 0.0, in = 0.0;
-                for (int64_t at = shape.window == 0 ? 0 : std::max<int64_t>(0, t - shape.window + 1); at <= t; ++at) {
-                    const double weight = std::exp(dot(at));
-                    all += weight;
-                    if (at >= rows[r].first && at < rows[r].last) in += weight;
+                    shares[(r * static_cast<size_t>(config.layers) + static_cast<size_t>(layer)) *
+                               static_cast<size_t>(config.heads) +
+                           static_cast<size_t>(head)] = in / all;
                 }
-                shares[(r * static_cast<size_t>(config.layers) + static_cast<size_t>(layer)) *
-                           static_cast<size_t>(config.heads) +
-                       static_cast<size_t>(head)] = in / all;
             }
-        }
-    });
+        });
     return shares;
 }
 
@@ -353,7 +356,8 @@ std::vector<double> plain_shares(const TinyModel& model, const ModelConfig& conf
 
 TEST_CASE("decoder: the attention that rows pay to a range is what plain softmax says") {
     ThreadPool pool(2);
-    const std::vector<Watched> rows = {{3, 0, 1}, {250, 10, 140}, {1099, 1, 1100}, {1103, 1020, 1030}, {1104, 200, 4000}};
+    const std::vector<Watched> rows = {
+        {3, 0, 1}, {250, 10, 140}, {1099, 1, 1100}, {1103, 1020, 1030}, {1104, 200, 4000}};
     const std::vector<int32_t> tokens = random_tokens(1105, 62);
     const std::vector<int32_t> starts = {0, 1105}, positions = {0}, pages = {8, 1, 2, 3, 9, 5, 6, 7, 0};
     std::vector<int32_t> wanted, ranges;
