@@ -261,7 +261,7 @@ def test_leaving_gives_everything_back(here: Setting, cold: Answer) -> None:
     _, group = here.ask(text(6000))
     for _ in range(15):
         here.driver.step()
-    assert 0 < group.progress.done < 6000 == group.progress.total
+    assert 0 < group.progress.done < 6000 <= group.progress.total
     here.driver.cancel(group)
     here.driver.stepper.check()
     assert here.driver.stepper.stats().pages_used == 0

@@ -95,6 +95,8 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     for start in range(0, tail, size):
         parent = chain(parent, prompt[start : start + size])
         digests.append(parent)
+    if not question.long:  # it is short, and asked for
+        return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(tail, asked), tuple(digests))
     forms = word_forms(backend.token_bytes, backend.vocab)
     search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:]), prompt, forms)
     found = [(start, min(end, asked)) for start, end in find_passages(prompt, question, search, forms, backend.vocab)]
