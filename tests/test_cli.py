@@ -59,6 +59,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", ""], 2, "empty"),
         (["run", "hi", "--threads", "-1"], 2, "--threads: -1 is below 0"),
         (["run", "hi", "--kv", "int2"], 2, "--kv"),
+        (["run", "hi", "--context", "all"], 2, "--context"),
         (["serve", "--host", "0.0.0.0"], 2, "without an API key"),
         (["serve", "--port", "99999"], 2, "--port: 99999 is above 65535"),
         (["serve", "--api-key", "x"], 2, "--api-key"),
@@ -146,6 +147,23 @@ class TestRealModel:
         assert first["usage"]["completion_tokens"] <= 5
         assert first["usage"]["total_tokens"] == first["usage"]["prompt_tokens"] + first["usage"]["completion_tokens"]
         assert first["finish_reason"] in ("stop", "length")
+        assert first["usage"]["spatz"] == {"mode": "exact", "blocks": 0, "spans": []}
+
+    def test_run_skims(self, tmp_path: Path) -> None:
+        fact = "The secret word of the harbour master is heron.\n"
+        lines = [f"Line {number} tells of the weather on day {number * 7}.\n" for number in range(3000)]
+        (tmp_path / "log.txt").write_text("".join([*lines[:1700], fact, *lines[1700:]]))
+        question = "What is the secret word of the harbour master?"
+        flags = ("-f", str(tmp_path / "log.txt"), "--context", "skim", "-t", "0", "-n", "20")
+        told = json.loads(spatz("run", question, "--json", *flags).stdout)
+        assert told["usage"]["spatz"]["mode"] == "skim"
+        assert told["usage"]["spatz"]["spans"]
+        assert told["usage"]["prompt_tokens"] > 30_000
+        assert "heron" in told["text"].lower()
+        done = spatz("run", question, *flags)
+        assert b"skimmed: of the prompt's" in done.stderr
+        refused = spatz("run", question, "-f", str(tmp_path / "log.txt"), "--context", "exact")
+        assert refused.returncode == 1 and b"maximum context length is 8192 tokens" in refused.stderr
 
     def test_run_raw_and_cut(self) -> None:
         done = spatz("run", "--raw", "One, two, three, four,", "-t", "0", "-n", "4")

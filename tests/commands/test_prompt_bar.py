@@ -62,7 +62,7 @@ async def test_a_bar_ends_before_the_answer_is_printed(model: FakeModel, capsys:
         await asyncio.sleep(0)  # its first look
         await bar.end()
         shown = capsys.readouterr().err
-        assert "4,096 of 1,000,000 tokens" in shown
+        assert "4,096/1,000,000 tokens" in shown
         await bar.end()
     assert capsys.readouterr().err == ""
 
@@ -99,8 +99,8 @@ async def test_the_limit_is_that_of_the_mode(model: FakeModel) -> None:
 
 
 def test_words() -> None:
-    assert told(5, 10_000, None) == "5 of 10,000 tokens"
-    assert told(5_000, 10_000, 2_500.4) == "5,000 of 10,000 tokens, 2,500 a second"
+    assert told(5, 10_000, None) == "5/10,000 tokens"
+    assert told(5_000, 10_000, 2_500.4) == "5,000/10,000 tokens, 2,500/s"
     skimmed = Usage(1_000_000, 5, 0, ContextUse(ContextMode.SKIM, 2, ((5, 15), (100, 190))))
     assert context_note(skimmed) == "skimmed: of the prompt's 1,000,000 tokens, 100 in 2 blocks were read"
     routed = Usage(9_000, 5, 0, ContextUse(ContextMode.ROUTED, 4))

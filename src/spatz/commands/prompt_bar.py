@@ -60,8 +60,8 @@ def _looked_at() -> bool:
 
 
 def told(done: int, total: int, speed: float | None) -> str:
-    rate = f", {speed:,.0f} a second" if speed else ""
-    return f"{done:,} of {total:,} tokens{rate}"
+    rate = f", {speed:,.0f}/s" if speed else ""
+    return f"{done:,}/{total:,} tokens{rate}"  # with the rest it fits into 80 columns
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def _drawn() -> Iterator[Callable[[Progress], None]]:
         def render(self, task: Task) -> Text:
             return Text(told(int(task.completed), int(task.total), task.speed) if task.total else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), Count(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(20), Count(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bar:
-        task = bar.add_task("reading the prompt", total=None)
+        task = bar.add_task("reading", total=None)
         yield lambda progress: bar.update(task, completed=progress.done, total=progress.total)
