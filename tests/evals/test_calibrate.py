@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from spatz import _core
 from spatz.cli import main
-from spatz.config import load
+from spatz.config import Settings, load
 from spatz.context.profile import Shape, read_profile
 from spatz.errors import ConfigError
 from spatz.evals.calibration.facts import plant
@@ -24,6 +25,7 @@ from spatz.evals.calibration.recall import Recall
 from spatz.evals.calibration.selection import Heads, Tried, choose, depth_of, low_limit, rank, sizes_for, top
 from spatz.evals.haystack import Corpus
 from spatz.evals.writer import Writer
+from spatz.server.local import LocalModel, local_model
 from spatz.weights.load import LoadedModel, ModelCard, load_model
 from weights.tiny_models import write_gguf
 
@@ -200,8 +202,23 @@ def test_a_few_heads_of_the_real_model_fetch_facts(loaded: LoadedModel, known_wr
 
 
 def test_the_routed_mode_is_asked_with_a_set_of_heads(
-    loaded: LoadedModel, known_writer: Writer, model_path: Path, tmp_path: Path
+    loaded: LoadedModel,
+    known_writer: Writer,
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    in_force: list[Heads] = []
+
+    @contextmanager
+    def spied(settings: Settings, path: Path) -> Iterator[LocalModel]:
+        with local_model(settings, path) as model:
+            far = model.engine.backend.far
+            assert far is not None
+            in_force.append(tuple(far.heads.heads))
+            yield model
+
+    monkeypatch.setattr("spatz.evals.calibration.recall.local_model", spied)
     decoder = loaded.decoder
     shape = Shape(decoder.layers, decoder.heads, decoder.kv_heads, decoder.head_dim, decoder.hidden, decoder.vocab)
     prompts = Prompts(loaded)
@@ -210,10 +227,10 @@ def test_the_routed_mode_is_asked_with_a_set_of_heads(
     told: list[Tried] = []
     recall = Recall(settings, model_path, loaded.card.digest, shape, prompts, texts, told.append)
     everything = recall(tuple(range(90)))
-    blind = recall((0,))
-    assert told == [everything, blind] and everything.asked == blind.asked == 5
-    assert everything.depth == 30 and blind.depth == 1
-    assert everything.found >= 2 > blind.found  # the profile is in force
+    few = recall((56, 3))
+    assert in_force == [tuple(range(90)), (3, 56)]
+    assert told == [everything, few] and everything.asked == few.asked == 5
+    assert everything.depth == 30 and few.depth == 19 and everything.found >= 2
     assert everything.tokens_per_second > 0
     assert not list(tmp_path.iterdir())
 
