@@ -50,6 +50,9 @@ def evaluate(
     text: str = typer.Option(
         "mixed", "--text", metavar="|".join(TEXTS), help="What haystacks are made of; mixed is prose, and then code."
     ),
+    route: bool = typer.Option(
+        True, "--route/--no-route", help="Whether a routed prompt looks back while it is run, or sees its window alone."
+    ),
     prefixed: bool = typer.Option(False, "--answer-prefix", help="Begin the answers for the model, as RULER does."),
     url: str | None = typer.Option(None, "--url", help="Ask a server instead, such as http://127.0.0.1:8000/v1."),
     name: str | None = typer.Option(None, "--remote-model", help="The model's name there, if --model is not its name."),
@@ -86,6 +89,8 @@ def evaluate(
     plan = Plan(tasks_of(tasks), lengths_of(lengths), wanted, prefixed)
     _one_of("--form", form, FORMS)
     _one_of("--text", text, TEXTS)
+    if url is not None and not route:
+        raise ConfigError("--no-route is for a model in this process, not for --url")
     if url is None and (name or key_variable):
         raise ConfigError("--remote-model and --key-env need --url")
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -96,9 +101,10 @@ def evaluate(
     maker = PromptMaker(path)
     corpus = Corpus(maker.tokenizer)
     writer = Writer(corpus, maker.count, form, text)  # type: ignore[arg-type]
-    with _asker(settings, path, maker, url, name, key_variable) as asker, _telling() as tell:
+    with _asker(settings, path, maker, url, name, key_variable, route) as asker, _telling() as tell:
         how = {
             "context": settings.context,
+            "route": route,
             "seed": seed,
             "text": text,
             "form": form,
@@ -120,8 +126,15 @@ def evaluate(
 
 @contextmanager
 def _asker(
-    settings: Settings, path: Path, maker: PromptMaker, url: str | None, name: str | None, key_variable: str | None
+    settings: Settings,
+    path: Path,
+    maker: PromptMaker,
+    url: str | None,
+    name: str | None,
+    key_variable: str | None,
+    route: bool,
 ) -> Iterator[Asker]:
+    from spatz.context.far_memory import Reach
     from spatz.engine.request import ContextMode
     from spatz.errors import ConfigError
     from spatz.evals.asking import LocalAsker, UrlAsker
@@ -129,7 +142,7 @@ def _asker(
 
     mode = ContextMode(settings.context)
     if url is None:
-        with local_model(settings, path) as model:
+        with local_model(settings, path, None if route else Reach(passages=0)) as model:
             yield LocalAsker(model, mode, maker)
         return
     if not url.startswith(("http://", "https://")):

@@ -18,7 +18,7 @@ from spatz import _core
 from spatz.config import Settings
 from spatz.context.block_store import BlockStore
 from spatz.context.disk_tier import DiskTier, address_space
-from spatz.context.far_memory import FarMemory
+from spatz.context.far_memory import FarMemory, Reach
 from spatz.context.prefix import root
 from spatz.context.profile import Shape, profile_for
 from spatz.context.word_forms import word_forms
@@ -154,8 +154,11 @@ def _template(loaded: LoadedModel) -> ChatTemplate | None:
 
 
 @contextmanager
-def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
-    """Load the weights at path and run an engine over them until the block ends."""
+def local_model(settings: Settings, path: Path, reach: Reach | None = None) -> Iterator[LocalModel]:
+    """Load the weights at path and run an engine over them until the block ends.
+
+    reach: of prompts beyond the native length; for measurements.
+    """
     try:
         context = _core.Context(threads=settings.threads, isa=settings.isa)
     except ValueError as error:
@@ -169,7 +172,7 @@ def local_model(settings: Settings, path: Path) -> Iterator[LocalModel]:
     )
     core: dict[str, str | int] = {"isa": context.isa, "threads": context.threads, "kv": kind}
     with _block_store(settings) as blocks:
-        backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks)
+        backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks, reach)
         with _disk_tier(blocks, backend) as tier:
             engine = Engine(backend, options, tiers=() if tier is None else (tier,))
             engine.start()
@@ -206,6 +209,7 @@ def _backend(
     length: int,
     settings: Settings,
     blocks: BlockStore,
+    reach: Reach | None,
 ) -> Backend:
     tokenizer = loaded.tokenizer
     fingerprint = address_space(loaded.card.digest, isa, kind)
@@ -223,14 +227,19 @@ def _backend(
         fingerprint=fingerprint,
         eos_ids=loaded.eos_ids,
         context_limit=max(settings.context_limit, length),
-        far=_far_memory(loaded, cache, settings, blocks, fingerprint) if routes else None,
+        far=_far_memory(loaded, cache, settings, blocks, fingerprint, reach) if routes else None,
         gap=tokenizer.encode("\n...\n", continues=True),
         padding=loaded.vocab - tokenizer.vocab_size,
     )
 
 
 def _far_memory(
-    loaded: LoadedModel, cache: _core.KVCache, settings: Settings, blocks: BlockStore, fingerprint: str
+    loaded: LoadedModel,
+    cache: _core.KVCache,
+    settings: Settings,
+    blocks: BlockStore,
+    fingerprint: str,
+    reach: Reach | None,
 ) -> FarMemory:
     decoder = loaded.decoder
     shape = Shape(decoder.layers, decoder.heads, decoder.kv_heads, decoder.head_dim, decoder.hidden, decoder.vocab)
@@ -244,6 +253,7 @@ def _far_memory(
         store=blocks,
         vocab=loaded.tokenizer.vocab_size,
         fingerprint=fingerprint,
+        reach=reach,
     )
 
 
