@@ -277,6 +277,16 @@ def test_when_pages_run_out_the_youngest_waits(tiny: LoadedModel, store: BlockSt
     assert answers[1].error is None
 
 
+def test_a_system_prompt_behind_the_sinks_is_seen(here: Setting) -> None:
+    def planned(system: int) -> Any:
+        areas = (Area(0, system, role="system"), Area(system + 4, 5960, "document"), Area(5964, 5996))
+        request = Request(text(6000), SamplingParams(), context=ContextMode.ROUTED, areas=areas)
+        return here.driver.stepper.prepare(request, None).planned.route
+
+    assert planned(500).kept[0] == (0, 504)
+    assert sum(end - start for start, end in planned(1000).kept) <= 1024
+
+
 def test_what_cannot_be_kept_is_refused_and_the_others_go_on(tiny: LoadedModel) -> None:
     little = BlockStore(None, limit_bytes=0, memory_bytes=40 * 2 * 4608)
     made = setting(tiny, little)

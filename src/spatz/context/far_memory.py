@@ -38,7 +38,7 @@ class Reach:
     grid: int = 256  # how many tokens share a window and what was looked up for them
     window: int = 512  # before the grid's first token
     piece: int = 64  # what is looked up, two to a block
-    most_near: int = 2048  # of question and answer, before their window slides, too
+    most_near: int = 4096  # of question and answer, before their window slides, too
     between_states: int = 32_768
     recent: int = 128  # what a grid of the prompt is looked up by: the tokens before it
     passages: int = 4  # that are looked up for it, each of two pieces; 0: none

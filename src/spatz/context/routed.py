@@ -11,7 +11,7 @@ Nothing here runs the model. Not thread-safe: the engine's step thread owns it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ class Plan:
     tail: int  # a multiple of a page: up to here the text is streamed; 0: all of it, and nothing is asked
     asked: int = 0  # at or a little behind it: from here on it is the question
     passages: tuple[Range, ...] = ()  # before `asked`: what the question is about, in order, disjoint; none: not known
+    kept: tuple[Range, ...] = ()  # before `asked`: what it sees in any case, such as a system prompt; as passages are
     whole: bool = False  # every layer is run for every token, because its log-probabilities are wanted
 
 
@@ -241,12 +242,12 @@ class RoutedText:
         passages = [(max(begin, reach.sinks), end) for begin, end in plan.passages if end > reach.sinks]
         if not passages:
             if self._start:
-                self._look_back([])
+                self._look_back(_within(plan.kept, reach.sinks, self._start))
             return computed
         self.read = list(passages)
         if computed > reach.sinks:
             self._slide(tokens, computed, kept=True)
-            self._look_back([(begin, min(end, computed)) for begin, end in passages if begin < computed])
+            self._look_back(_within([*plan.kept, *passages], reach.sinks, computed))
         if passages[-1][1] > computed:
             return computed  # the last tokens before the question are part of it
         self._first = plan.asked
@@ -320,3 +321,17 @@ class RoutedText:
         if page is None:
             raise OverloadedError("There is no memory for the far context of this prompt.", status=503, retry_after=5)
         return page
+
+
+def _within(ranges: Iterable[Range], first: int, last: int) -> list[Range]:
+    """What of them lies in [first, last), in order, joined where they touch."""
+    joined: list[Range] = []
+    for begin, end in sorted(ranges):
+        begin, end = max(begin, first), min(end, last)
+        if begin >= end:
+            continue
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined

@@ -127,8 +127,11 @@ def said_again(
     last = question.asked_end
     first, until = question.asked[-1]
     size = sum(end - start for start, end in spans)
-    if not spans or size > AGAIN or size + (until - first) + 2 * len(gap) > room:
+    if size + (until - first) + 2 * len(gap) > room:
         return tokens[at:]
+    if not spans or size > AGAIN:
+        # What was asked before the text is far away from its answer.
+        return tokens[at:] if first >= at else np.concatenate([between, tokens[first:until], between, tokens[at:]])
     again = _joined(tokens, spans, between)
     if first < at:  # it was asked before the text
         pieces = [between, tokens[first:until], between, *again, tokens[at:]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spatz.context.finding import find_passages
 from spatz.context.prefix import chain
-from spatz.context.question import Question, find_question
+from spatz.context.question import Question, Range, find_question
 from spatz.context.routed import Plan
 from spatz.context.skim import said_again, skim
 from spatz.context.word_forms import word_forms
@@ -26,7 +26,7 @@ __all__ = ["Planned", "plan_request"]
 
 ROOM = 16  # part of the native context that is kept for an answer of which no length was given
 MOST_AGAIN = 512  # tokens that reading what was found once more may add to a routed prompt
-MOST_TAIL = 1536  # tokens from the end of a prompt in which its question is looked for
+MOST_KEPT = 1024  # tokens of what is no long text (a system prompt) that the question sees behind the sinks
 SKIMMED = 4096  # tokens that a skimmed prompt may have, at most half of the native context
 
 
@@ -88,7 +88,8 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     if scored:
         return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(0, whole=True))
     question = _question(request, backend, prompt)
-    asked = min(total - 1, max(question.tail, total - MOST_TAIL))
+    # Beyond that even what was said last is text to be searched.
+    asked = min(total - 1, max(question.tail, total - far.reach.most_near * 5 // 8))
     tail = asked // size * size
     digests: list[bytes] = []
     parent = far.root
@@ -98,12 +99,26 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     if not question.long:  # it is short, and asked for
         return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(tail, asked), tuple(digests))
     forms = word_forms(backend.token_bytes, backend.vocab)
-    search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:]), prompt, forms)
+    # Over the text and not over its question, so that it is there for the next one.
+    search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked], forms)
     found = [(start, min(end, asked)) for start, end in find_passages(prompt, question, search, forms, backend.vocab)]
     passages = tuple(sorted(span for span in found if span[0] < span[1]))
     behind = said_again(prompt, question, asked, passages, forms, backend.gap, MOST_AGAIN)
     run = np.concatenate([prompt[:asked], behind])
-    return Planned(ContextMode.ROUTED, run, total, max_new, use, Plan(tail, asked, passages), tuple(digests))
+    route = Plan(tail, asked, passages, _kept(question, asked))
+    return Planned(ContextMode.ROUTED, run, total, max_new, use, route, tuple(digests))
+
+
+def _kept(question: Question, asked: int) -> tuple[Range, ...]:
+    """What the question sees in any case of what stands before it: the short parts, the first of them first."""
+    kept: list[Range] = []
+    room = MOST_KEPT
+    for start, end in question.kept:
+        end = min(end, asked, start + room)
+        if start < end:
+            kept.append((start, end))
+            room -= end - start
+    return tuple(kept)
 
 
 def _skimmed(request: Request, backend: Backend, prompt: NDArray[np.int32]) -> Planned:

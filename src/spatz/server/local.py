@@ -227,7 +227,7 @@ def _backend(
         fingerprint=fingerprint,
         eos_ids=loaded.eos_ids,
         context_limit=max(settings.context_limit, length),
-        far=_far_memory(loaded, cache, settings, blocks, fingerprint, reach) if routes else None,
+        far=_far_memory(loaded, cache, settings, blocks, fingerprint, length, reach) if routes else None,
         gap=tokenizer.encode("\n...\n", continues=True),
         padding=loaded.vocab - tokenizer.vocab_size,
     )
@@ -239,6 +239,7 @@ def _far_memory(
     settings: Settings,
     blocks: BlockStore,
     fingerprint: str,
+    length: int,
     reach: Reach | None,
 ) -> FarMemory:
     decoder = loaded.decoder
@@ -253,7 +254,7 @@ def _far_memory(
         store=blocks,
         vocab=loaded.tokenizer.vocab_size,
         fingerprint=fingerprint,
-        reach=reach,
+        reach=reach or Reach(most_near=min(Reach().most_near, length // 2)),
     )
 
 
