@@ -102,9 +102,9 @@ def test_words() -> None:
     assert told(5, 10_000, None) == "5/10,000 tokens"
     assert told(5_000, 10_000, 2_500.4) == "5,000/10,000 tokens, 2,500/s"
     skimmed = Usage(1_000_000, 5, 0, ContextUse(ContextMode.SKIM, 2, ((5, 15), (100, 190))))
-    assert context_note(skimmed) == "skimmed: of the prompt's 1,000,000 tokens, 100 in 2 blocks were read"
+    assert context_note(skimmed) == "skimmed: of the prompt's 1,000,000 tokens, 100 in 2 passages were read"
     routed = Usage(9_000, 5, 0, ContextUse(ContextMode.ROUTED, 4))
-    assert "4 blocks" in context_note(routed) and context_note(routed).startswith("routed: ")
+    assert "4 passages" in context_note(routed) and context_note(routed).startswith("routed: ")
 
 
 def _request(size: int) -> Request:

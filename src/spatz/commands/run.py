@@ -124,8 +124,12 @@ def context_note(usage: Usage) -> str:
     of = f"of the prompt's {usage.prompt_tokens:,} tokens"
     if use.mode is ContextMode.SKIM:
         read = sum(end - start for start, end in use.spans)
-        return f"skimmed: {of}, {read:,} in {use.blocks:,} blocks were read"
-    return f"routed: {of}, {use.blocks:,} blocks beyond the latest were looked up"
+        return f"skimmed: {of}, {read:,} in {_passages(use.blocks)} were read"
+    return f"routed: {of}, {_passages(use.blocks)} looked up"
+
+
+def _passages(count: int) -> str:
+    return "1 passage" if count == 1 else f"{count:,} passages"
 
 
 def prompt_text(prompt: str | None, files: list[Path]) -> str:
