@@ -106,6 +106,8 @@ def _edges(tokens: NDArray[np.int32], area: Area, forms: WordForms) -> tuple[int
             break
         text = more + text
         stop, telling = start, telling or asks(more)
+    if begin > area.start and ends_asking(text) and not ends_asking(forms.text(tokens[area.start : begin])):
+        found = []  # it may be the text's first line: it is kept, and beside a question its words are not looked for
     if begin > area.start and not telling:
         stop = area.end  # the question stands before the text, so its last lines are text
     # The line break before the question is not the text's: how many there are may change with the question.
