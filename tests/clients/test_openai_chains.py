@@ -124,9 +124,10 @@ def test_a_stream_is_resumed(client: OpenAI) -> None:
 
 def test_what_does_not_fit(client: OpenAI) -> None:
     items = [{"role": "user", "content": "word " * 3000} for _ in range(3)]
+    exact = {"spatz": {"context": "exact"}}
     with pytest.raises(openai.BadRequestError) as caught:
-        ask(client, items)
+        ask(client, items, extra_body=exact)
     assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "input")
-    response = ask(client, [*items, {"role": "user", "content": ASKED}], truncation="auto")
+    response = ask(client, [*items, {"role": "user", "content": ASKED}], truncation="auto", extra_body=exact)
     assert response.truncation == "auto"
     assert response.usage is not None and response.usage.input_tokens < 2 * 3100

@@ -19,7 +19,11 @@ def test_errors_are_the_sdk_classes(client: OpenAI) -> None:
         client.chat.completions.create(model="gpt-9", messages=QUESTION)
     assert missing.value.code == "model_not_found"
     with pytest.raises(openai.BadRequestError) as long:
-        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "heron " * 20_000}])
+        client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": "heron " * 20_000}],
+            extra_body={"spatz": {"context": "exact"}},
+        )
     assert long.value.code == "context_length_exceeded"
     with pytest.raises(openai.BadRequestError) as tools:
         client.chat.completions.create(model=MODEL, messages=QUESTION, tools=[{"type": "function", "function": {}}])

@@ -205,7 +205,7 @@ def test_errors(client: OpenAI) -> None:
         client.responses.create(model=MODEL, input=ASKED, reasoning={"effort": "low"})
     assert (reasoning.value.param, reasoning.value.code) == ("reasoning.effort", "unsupported_parameter")
     with pytest.raises(openai.BadRequestError) as long:
-        client.responses.create(model=MODEL, input="heron " * 20_000)
+        client.responses.create(model=MODEL, input="heron " * 20_000, extra_body={"spatz": {"context": "exact"}})
     assert (long.value.param, long.value.code) == ("input", "context_length_exceeded")
     with pytest.raises(openai.BadRequestError) as schema:
         client.responses.create(

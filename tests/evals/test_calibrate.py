@@ -196,7 +196,7 @@ def test_a_few_heads_of_the_real_model_fetch_facts(loaded: LoadedModel, known_wr
     assert masses.told >= 5
     assert masses.shares.min() >= 0 and masses.shares.max() <= 1
     # A fact has less than one token in a hundred, and gets more than a third of what such heads see.
-    assert 3 <= (masses.shares > 1 / 3).sum() <= 15 and np.median(masses.shares) < 0.02
+    assert 3 <= (masses.shares > 1 / 3).sum() <= 15 and np.median(masses.shares) < 0.05
     best = rank(masses.shares, loaded.decoder.window)[:8]
     assert {18 * 3 + 2, 21 * 3 + 2, 23 * 3 + 0} <= set(best)
 

@@ -77,4 +77,8 @@ def test_errors(at: dict[str, Any]) -> None:
     with pytest.raises(litellm.NotFoundError):
         litellm.completion(messages=QUESTION, **{**at, "model": "openai/gpt-9"})
     with pytest.raises(litellm.ContextWindowExceededError):
-        litellm.completion(messages=[{"role": "user", "content": "heron " * 20_000}], **at)
+        litellm.completion(
+            messages=[{"role": "user", "content": "heron " * 20_000}],
+            extra_body={"spatz": {"context": "exact"}},
+            **at,
+        )
