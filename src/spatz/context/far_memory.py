@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from spatz import _core
 from spatz.context.block import Block
 from spatz.context.block_store import BlockStore
-from spatz.context.prefix import root
+from spatz.context.prefix import DIGEST_BYTES, root
 from spatz.context.word_forms import WordForms
 from spatz.context.word_search import WordSearch
 from spatz.errors import OverloadedError
@@ -52,7 +52,6 @@ class FarCache(Protocol):
     @property
     def head_bytes(self) -> int: ...
     def view(self, page: int) -> NDArray[np.uint8]: ...
-    def copy_page(self, source: int, target: int) -> None: ...
     def gather(self, page: int, heads: Any, out: NDArray[np.uint8]) -> None: ...
 
 
@@ -84,7 +83,6 @@ class FarMemory:
         self.layers = layers
         self.vocab = vocab
         self.page_tokens = page_tokens
-        self.store = store
         listed = ",".join(map(str, heads.heads))
         self.root = root(fingerprint, "routed", listed, repr(self.reach))
         name = self.root.hex()[:16]
@@ -103,8 +101,7 @@ class FarMemory:
     @property
     def most_pages(self) -> int:
         """That a routed sequence may hold while its prompt is streamed; asking takes no more."""
-        reach = self.reach
-        return self.state_pages + reach.passages + 16 + reach.most_near // self.page_tokens
+        return self.spare_pages + self.reach.most_near // self.page_tokens
 
     @property
     def spare_pages(self) -> int:
@@ -120,6 +117,10 @@ class FarMemory:
     def window_start(self, place: int) -> int:
         """Of a text that is streamed, where the window of the token at `place` begins."""
         return max(0, place // self.reach.grid * self.reach.grid - self.reach.window)
+
+    def blocks_before(self, start: int) -> int:
+        """How many blocks a window that begins there leaves behind; the sinks are none."""
+        return max(0, (start - self.reach.sinks) // self.page_tokens)
 
     def search_of(self, digest: bytes, tokens: NDArray[np.int32], forms: WordForms) -> WordSearch:
         """A search over a whole text, which is kept for the next question. digest: of the text. For any thread."""
@@ -160,13 +161,7 @@ class FarMemory:
                 f"The far context of this prompt cannot be kept: {error.strerror or error}.", status=503, retry_after=30
             ) from None
 
-    def block_digest(self, chained: bytes) -> bytes:
-        return _tagged(b"spatz-block", chained)
-
     def state_digest(self, chained: bytes, *, whole: bool) -> bytes:
         """whole: every layer was run for all of it; else only what the far heads need."""
-        return _tagged(b"spatz-state-all" if whole else b"spatz-state", chained)
-
-
-def _tagged(tag: bytes, digest: bytes) -> bytes:
-    return hashlib.blake2b(digest, digest_size=32, person=tag).digest()
+        tag = b"spatz-state-all" if whole else b"spatz-state"
+        return hashlib.blake2b(chained, digest_size=DIGEST_BYTES, person=tag).digest()

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from spatz import _core
 from spatz.context.passages import best_passages
-from spatz.context.question import FRAME_WEIGHT, Question, Range
+from spatz.context.question import FRAME_WEIGHT, Question
+from spatz.context.ranges import Range
 from spatz.context.word_forms import WordForms
 from spatz.context.word_search import WordSearch
 

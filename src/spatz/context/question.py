@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from spatz.context.areas import Area
 from spatz.context.asking import asks, ends_asking, is_frame
 from spatz.context.edges import first_texts, last_texts
+from spatz.context.ranges import Range
 from spatz.context.word_forms import WordForms, word_forms
 
-__all__ = ["FRAME_WEIGHT", "Question", "Range", "find_question"]
-
-Range = tuple[int, int]  # tokens [start, end)
+__all__ = ["FRAME_WEIGHT", "Question", "find_question"]
 
 LONG = 1024  # tokens of a part from which on it is a text to be searched, not a message to be read
 RECENT = 2048  # tokens of short parts that are kept beside it; of a longer conversation, the older ones are searched

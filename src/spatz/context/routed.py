@@ -21,12 +21,10 @@ from spatz.context.block import Block
 from spatz.context.far_memory import FarMemory
 from spatz.context.pages import PagePool
 from spatz.context.picking import fill_up, pick_recent
+from spatz.context.ranges import Range, joined
 from spatz.errors import OverloadedError
 
 __all__ = ["Plan", "RoutedText"]
-
-
-Range = tuple[int, int]  # tokens [start, end) of the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class RoutedText:
         self._owner = owner
         self._start = 0  # of the window, in the text
         self._sinks: NDArray[np.uint8] | None = None
-        self._blocks: list[Block | None] = []  # of each page before the window; none for the sinks' own
+        self._blocks: list[Block] = []  # of each page between the sinks and the window
         self._index = memory.new_index()
         self._ranges: list[Range] = []  # of the text, in the far pages behind the sinks
         self._asked = False
@@ -98,12 +96,11 @@ class RoutedText:
         """
         memory, size = self.memory, self.memory.page_tokens
         last = self.plan.tail
-        blocks = self._known_blocks(memory.window_start(last) // size if last else 0)
+        most = memory.blocks_before(memory.window_start(last))
+        blocks = memory.blocks.find_all(self._digest(number) for number in range(1, most + 1))
         found = self._find_state(last, len(blocks), len(tokens) - least)
         if found is None:
-            for block in blocks[1:]:
-                if block is not None:
-                    block.release()
+            _release(blocks)
             return 0
         place, state, whole = found
         try:
@@ -111,10 +108,9 @@ class RoutedText:
         finally:
             state.release()
         start = memory.window_start(place)
-        for block in blocks[max(1, start // size) :]:
-            if block is not None:
-                block.release()
-        self._blocks = blocks[: start // size]
+        known = memory.blocks_before(start)
+        _release(blocks[known:])
+        self._blocks = blocks[:known]
         self._start = start
         each = memory.cache.page_bytes
         if start:
@@ -128,7 +124,7 @@ class RoutedText:
         if start and place != self.plan.tail:  # else the question comes next, and has its own passages
             self._index.append(tokens[:start])
             self._look_back(self._recalled(tokens, place))
-        memory.blocks.touch([block for block in self._blocks if block is not None])
+        memory.blocks.touch(self._blocks)
         return place
 
     def prepare(self, tokens: NDArray[np.int32], computed: int) -> int:
@@ -154,18 +150,13 @@ class RoutedText:
             self._look_back(self._recalled(tokens, computed))
         return computed
 
-    def add_page(self, page: int) -> None:
-        self.pages.append(page)
-
     def release(self) -> None:
         """Give everything back."""
         for page in reversed(self.pages):
             self._pool.release(page)
         self.pages = []
         self.far_pages = 0
-        for block in self._blocks:
-            if block is not None:
-                block.release()
+        _release(self._blocks)
         self._blocks = []
 
     # --- the window --------------------------------------------------------------------------------------------------
@@ -176,17 +167,15 @@ class RoutedText:
         window = self.pages[self.far_pages :]
         leaving = window[: (start - self._start) // size]
         for page in leaving:
-            number = len(self._blocks)
-            if number == 0:
+            if self._sinks is None:
                 self._sinks = memory.cache.view(page).copy()
-                self._blocks.append(None)
                 continue
             block = memory.blocks.reserve()
             self._blocks.append(block)
             memory.store_page(page, block)
             if kept:
-                parent = memory.block_digest(self._digest(number - 1))
-                memory.blocks.commit(block, memory.block_digest(self._digest(number)), parent, self._owner)
+                number = len(self._blocks)
+                memory.blocks.commit(block, self._digest(number), self._digest(number - 1), self._owner)
         for page in leaving:
             self._pool.release(page)
         self.pages = self.pages[: self.far_pages] + window[len(leaving) :]
@@ -214,8 +203,7 @@ class RoutedText:
         slot = size
         for begin, end in filled:
             while begin < end:
-                block = self._blocks[begin // size]
-                assert block is not None
+                block = self._blocks[begin // size - 1]
                 data = block.read() if block.digest else block.data
                 n = min(end - begin, size - begin % size, size - slot % size)
                 distance = self.offset + slot - begin
@@ -262,22 +250,11 @@ class RoutedText:
 
     # --- states and blocks -------------------------------------------------------------------------------------------
 
-    def _known_blocks(self, most: int) -> list[Block | None]:
-        """Blocks of pages 1, 2, ... as far as they are known without a gap, pinned."""
-        blocks: list[Block | None] = [None] if most else []
-        find, address = self.memory.blocks.find, self.memory.block_digest
-        for number in range(1, most):
-            block = find(address(self._digest(number)))
-            if block is None:
-                break
-            blocks.append(block)
-        return blocks
-
     def _find_state(self, last: int, blocks: int, most: int) -> tuple[int, Block, bool] | None:
         """The latest place with a state, all of whose blocks are known: (place, state, whether all layers were run)."""
         memory, size = self.memory, self.memory.page_tokens
         for place in range(min(last, most) // size * size, 0, -size):
-            if memory.window_start(place) // size > blocks:
+            if memory.blocks_before(memory.window_start(place)) > blocks:
                 continue
             chained = self._digest(place // size - 1)
             state = memory.states.find(memory.state_digest(chained, whole=True))
@@ -325,13 +302,10 @@ class RoutedText:
 
 def _within(ranges: Iterable[Range], first: int, last: int) -> list[Range]:
     """What of them lies in [first, last), in order, joined where they touch."""
-    joined: list[Range] = []
-    for begin, end in sorted(ranges):
-        begin, end = max(begin, first), min(end, last)
-        if begin >= end:
-            continue
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((begin, end))
-    return joined
+    cut = ((max(begin, first), min(end, last)) for begin, end in ranges)
+    return joined((begin, end) for begin, end in cut if begin < end)
+
+
+def _release(blocks: Iterable[Block]) -> None:
+    for block in blocks:
+        block.release()

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.finding import MANY, find_passages
-from spatz.context.question import Question, Range
+from spatz.context.question import Question
+from spatz.context.ranges import Range, joined
 from spatz.context.word_forms import WordForms, word_forms
 from spatz.context.word_search import WordSearch
 
@@ -78,13 +79,7 @@ def _spans(question: Question, passages: Sequence[Range], room: int) -> list[Ran
         if start < end:
             room -= end - start
             spans.append((start, end))
-    merged: list[Range] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    return joined(spans)
 
 
 def _prompt(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from spatz.context.finding import find_passages
 from spatz.context.prefix import chain
-from spatz.context.question import Question, Range, find_question
+from spatz.context.question import Question, find_question
+from spatz.context.ranges import Range
 from spatz.context.routed import Plan
 from spatz.context.skim import said_again, skim
 from spatz.context.word_forms import word_forms

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.prefix import chain
+from spatz.context.ranges import joined
 from spatz.engine.request import ContextUse, Priority, Progress, Request, TokenLogprob
 
 if TYPE_CHECKING:
@@ -56,13 +57,7 @@ class Group:
         use = self.planned.use
         if self.planned.route is None:
             return use
-        spans: list[tuple[int, int]] = []
-        for start, end in sorted(self.read):
-            if spans and start <= spans[-1][1]:
-                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-            else:
-                spans.append((start, end))
-        return ContextUse(use.mode, len(self.read), tuple(spans))
+        return ContextUse(use.mode, len(self.read), tuple(joined(self.read)))
 
     @property
     def progress(self) -> Progress:
