@@ -19,7 +19,7 @@ def check(question: Question, size: int) -> None:
     assert ranges[-1][1] == size
     assert all(start < end for start, end in ranges)
     assert all(first[1] == second[0] for first, second in pairwise(ranges))
-    assert len(question.terms) == len(question.weights) == len(question.groups)
+    assert len(question.terms) == len(question.weights)
     assert (question.weights > 0).all()
 
 

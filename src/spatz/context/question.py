@@ -43,7 +43,6 @@ class Question:
     tail: int  # from here on it is question and answer frame: the same for two questions over one document
     terms: NDArray[np.int32]  # [terms] what to look for
     weights: NDArray[np.float32]  # [terms]
-    groups: NDArray[np.int32]  # [terms] terms of one group are forms of one word
     words: tuple[tuple[bytes, float], ...]
     """The same as text, lower case, with weights: words, compounds ("read-only"), and pairs of neighbours."""
     asked: tuple[Range, ...]  # where that stands, the most telling last; never empty
@@ -73,12 +72,11 @@ def find_question(
         long.append((begin, stop))
     long = _with_old_messages(parts, long)
     asked = _asked(tokens, parts, long, edges, forms)
-    terms, weights, groups = _terms(tokens, asked, forms)
+    terms, weights = _terms(tokens, asked, forms)
     return Question(
         tail=long[-1][1] if long else parts[-1].start,
         terms=terms,
         weights=weights,
-        groups=groups,
         words=_words(tokens, asked, forms),
         asked=tuple(span for span, _ in asked),
         asked_end=parts[-1].end,
@@ -171,19 +169,15 @@ def _asked(
 
 def _terms(
     tokens: NDArray[np.int32], asked: Iterable[tuple[Range, float]], forms: WordForms
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     best: dict[tuple[int, ...], float] = {}  # tokens that say one thing -> its weight
     for (start, end), weight in asked:
         for word in forms.words(tokens[start:end].tolist()):
             value = weight * (FRAME_WEIGHT if is_frame(word.form) else 1.0)
             for alike in word.terms:
                 best[alike] = max(best.get(alike, 0.0), value)
-    terms = [(token, value, group) for group, (alike, value) in enumerate(best.items()) for token in alike]
-    return (
-        np.array([row[0] for row in terms], np.int32),
-        np.array([row[1] for row in terms], np.float32),
-        np.array([row[2] for row in terms], np.int32),
-    )
+    terms = [(token, value) for alike, value in best.items() for token in alike]
+    return np.array([token for token, _ in terms], np.int32), np.array([value for _, value in terms], np.float32)
 
 
 def _words(

@@ -121,10 +121,12 @@ class LocalModel:
         return found
 
     def plan(self, request: Request) -> Request:
-        planned = self.engine.plan(request)
-        if self._tier is not None and len(planned.prompt) >= CHECKED_AHEAD:
-            self._tier.check_ahead(np.asarray(planned.prompt, np.int32))
-        return planned
+        request = self.engine.plan(request)
+        run = request.plan
+        # What is routed has blocks of its own.
+        if self._tier is not None and run.mode is not ContextMode.ROUTED and len(run.prompt) >= CHECKED_AHEAD:
+            self._tier.check_ahead(run.prompt)
+        return request
 
     def warm_up(self) -> None:
         """What the first long prompt would have to wait for, some 50 ms. For who serves: a single answer needs none."""
