@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from spatz import __version__, _core
 from spatz.context.block import DamagedBlock
 from spatz.context.block_space import Space
-from spatz.context.prefix import KeptPage, chain
+from spatz.context.prefix import KeptPage, chained
 
 __all__ = ["FORMAT", "LEAST_TOKENS", "DiskTier", "address_space"]
 
@@ -104,9 +104,8 @@ class DiskTier:
 
     def check_ahead(self, tokens: NDArray[np.int32]) -> None:
         """Check what is known of this prompt, so that `fetch` has only to copy: ten times as quick. For any thread."""
-        digest, size = self._root, _core.PAGE_TOKENS
-        for start in range(0, len(tokens) - size, size):
-            digest = chain(digest, tokens[start : start + size])
+        # Not the last token: it is run in any case.
+        for digest in chained(self._root, tokens[:-1], _core.PAGE_TOKENS):
             if not self._space.checked(digest):
                 return
 

@@ -12,7 +12,7 @@ Pages in memory are evicted by the pool, longest unused first. Slower tiers (a d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spatz.context.pages import PagePool
 
-__all__ = ["DIGEST_BYTES", "KeptPage", "PageStore", "PrefixCache", "Tier", "chain", "root"]
+__all__ = ["DIGEST_BYTES", "KeptPage", "PageStore", "PrefixCache", "Tier", "chain", "chained", "root"]
 
 DIGEST_BYTES = 32
 
@@ -40,6 +40,13 @@ def chain(parent: bytes, tokens: NDArray[np.int32]) -> bytes:
     digest = hashlib.blake2b(parent, digest_size=DIGEST_BYTES, person=b"spatz-kv-page")
     digest.update(np.ascontiguousarray(tokens, dtype="<i4").data)
     return digest.digest()
+
+
+def chained(parent: bytes, tokens: NDArray[np.int32], page_tokens: int) -> Iterator[bytes]:
+    """The addresses of the full pages of `tokens`, one after another, after the prefix at `parent`."""
+    for start in range(0, len(tokens) - page_tokens + 1, page_tokens):
+        parent = chain(parent, tokens[start : start + page_tokens])
+        yield parent
 
 
 class PageStore(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.finding import find_passages
-from spatz.context.prefix import chain
+from spatz.context.prefix import chain, chained
 from spatz.context.question import Question, find_question
 from spatz.context.ranges import Range
 from spatz.context.routed import Plan
@@ -92,13 +92,9 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     # Beyond that even what was said last is text to be searched.
     asked = min(total - 1, max(question.tail, total - far.reach.most_near * 5 // 8))
     tail = asked // size * size
-    digests: list[bytes] = []
-    parent = far.root
-    for start in range(0, tail, size):
-        parent = chain(parent, prompt[start : start + size])
-        digests.append(parent)
+    digests = tuple(chained(far.root, prompt[:tail], size))
     if not question.long:  # it is short, and asked for
-        return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(tail, asked), tuple(digests))
+        return Planned(ContextMode.ROUTED, prompt, total, max_new, use, Plan(tail, asked), digests)
     forms = word_forms(backend.token_bytes, backend.vocab)
     # Over the text and not over its question, so that it is there for the next one.
     search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked], forms)
@@ -107,7 +103,7 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     behind = said_again(prompt, question, asked, passages, forms, backend.gap, MOST_AGAIN)
     run = np.concatenate([prompt[:asked], behind])
     route = Plan(tail, asked, passages, _kept(question, asked))
-    return Planned(ContextMode.ROUTED, run, total, max_new, use, route, tuple(digests))
+    return Planned(ContextMode.ROUTED, run, total, max_new, use, route, digests)
 
 
 def _kept(question: Question, asked: int) -> tuple[Range, ...]:
