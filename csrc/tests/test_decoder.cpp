@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernel_list.h"
+#include "logits.h"
 #include "model/decoder.h"
 #include "tiny_model.h"
 
@@ -16,13 +17,6 @@ namespace {
 
 using namespace spatz;
 using namespace spatz::test;
-
-std::vector<int32_t> random_tokens(int64_t count, uint64_t seed) {
-    Random random(seed);
-    std::vector<int32_t> tokens;
-    for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<int32_t>(random.below(101)));
-    return tokens;
-}
 
 // Runs steps and collects the logits of every token.
 class Runner {
@@ -88,18 +82,6 @@ class Runner {
   private:
     Decoder decoder_;
 };
-
-// Root mean square of the difference over that of the reference.
-double relative_error(const std::vector<float>& got, const std::vector<float>& expected) {
-    REQUIRE(got.size() == expected.size());
-    double difference = 0.0, magnitude = 0.0;
-    for (size_t i = 0; i < got.size(); ++i) {
-        const double d = static_cast<double>(got[i]) - static_cast<double>(expected[i]);
-        difference += d * d;
-        magnitude += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
-    }
-    return std::sqrt(difference / magnitude);
-}
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
     return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel_list.h"
+#include "logits.h"
 #include "model/decoder.h"
 #include "tiny_model.h"
 
@@ -68,13 +69,6 @@ struct Fixture {
     }
 };
 
-std::vector<int32_t> tokens_of(int64_t count, uint64_t seed) {
-    Random random(seed);
-    std::vector<int32_t> tokens;
-    for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<int32_t>(random.below(101)));
-    return tokens;
-}
-
 std::vector<int32_t> slice(const std::vector<int32_t>& all, int64_t from, int64_t to) {
     return {all.begin() + from, all.begin() + to};
 }
@@ -83,17 +77,6 @@ std::vector<int32_t> every_head(const ModelConfig& config) {
     std::vector<int32_t> heads;
     for (int64_t i = 0; i < config.layers * config.kv_heads; ++i) heads.push_back(static_cast<int32_t>(i));
     return heads;
-}
-
-double relative_error(const std::vector<float>& got, const std::vector<float>& expected) {
-    REQUIRE(got.size() == expected.size());
-    double difference = 0.0, magnitude = 0.0;
-    for (size_t i = 0; i < got.size(); ++i) {
-        const double d = static_cast<double>(got[i]) - static_cast<double>(expected[i]);
-        difference += d * d;
-        magnitude += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
-    }
-    return std::sqrt(difference / magnitude);
 }
 
 TinyOptions small(int64_t layers = 3) {
@@ -115,7 +98,7 @@ TEST_CASE("routed: with all of the past in its far pages, a sequence is what it 
                 options.config.rope_dims = interleaved ? 16 : 0;
                 Fixture f(options, *kernels, kind);
                 const FarHeads all(options.config, every_head(options.config));
-                const std::vector<int32_t> text = tokens_of(400, 92);
+                const std::vector<int32_t> text = random_tokens(400, 92);
                 f.run({slice(text, 0, 256), 0, {0, 1}, {}}, nullptr);
                 const std::vector<float> expected = f.run({slice(text, 256, 400), 256, {0, 1, 2, 3}, {}}, nullptr);
                 // The same two pages by way of blocks, in halves, to other pages; and nothing is turned.
@@ -138,7 +121,7 @@ TEST_CASE("routed: what is moved is seen at its new distance") {
         const TinyOptions options = small(2);
         Fixture f(options, *kernels);
         const FarHeads all(options.config, every_head(options.config));
-        const std::vector<int32_t> text = tokens_of(200, 93);
+        const std::vector<int32_t> text = random_tokens(200, 93);
         f.run({slice(text, 0, 128), 0, {0}, {}}, nullptr);
         const std::vector<float> expected = f.run({slice(text, 128, 200), 128, {0, 1}, {}}, nullptr);
         // As if thousands of tokens lay between the first page and the rest, which see it right before them.
@@ -161,7 +144,7 @@ TEST_CASE("routed: heads that do not see far see the sinks alone") {
         const FarHeads none(options.config, {});
         const FarHeads one(options.config, {2});
         const FarHeads all(options.config, every_head(options.config));
-        const std::vector<int32_t> text = tokens_of(500, 94);
+        const std::vector<int32_t> text = random_tokens(500, 94);
         f.run({slice(text, 0, 256), 0, {0, 1}, {}}, nullptr);
         const auto far = [&](int64_t page, int64_t target, int64_t distance) {
             f.move(f.gathered(page, all), all, 0, 128, target, 0, distance);
@@ -185,7 +168,7 @@ TEST_CASE("routed: sliding windows stay what they were, and see no far pages") {
         Fixture f(options, *kernels);
         const FarHeads none(options.config, {});
         const FarHeads middle(options.config, {2, 3});
-        const std::vector<int32_t> text = tokens_of(300, 95);
+        const std::vector<int32_t> text = random_tokens(300, 95);
         f.run({slice(text, 0, 128), 0, {0}, {}}, nullptr);
         const std::vector<float> expected = f.run({slice(text, 128, 300), 128, {0, 1, 2}, {}}, nullptr);
         f.move(f.gathered(0, middle), middle, 0, 128, 10, 0, 0);
@@ -203,7 +186,7 @@ TEST_CASE("routed: what lies before `first` is not seen, whatever it is") {
         const TinyOptions options = small();
         Fixture f(options, *kernels);
         const FarHeads all(options.config, every_head(options.config));
-        const std::vector<int32_t> text = tokens_of(300, 96);
+        const std::vector<int32_t> text = random_tokens(300, 96);
         f.run({slice(text, 0, 128), 0, {0}, {}}, nullptr);
         const auto run = [&] { return f.run({slice(text, 128, 250), 128 + 77, {0, 1, 2}, {1, 0, 128 + 77, 0}}, &all); };
         const std::vector<float> fresh = run();
@@ -223,7 +206,7 @@ TEST_CASE("routed: a shallow step fills what the far heads need, and nothing abo
             Fixture f(options, *kernels);
             const FarHeads low(options.config, {1, 2});
             CHECK(low.depth() == 2);
-            const std::vector<int32_t> text = tokens_of(count, 97);
+            const std::vector<int32_t> text = random_tokens(count, 97);
             f.run({text, 0, {0}, {}}, nullptr);
             std::fill_n(f.cache.page(1), f.cache.page_bytes(), uint8_t{7});
             f.run({text, 0, {1}, {0, 0, 0, 0}, true}, &low);
@@ -244,7 +227,7 @@ TEST_CASE("routed: layers above the far heads see only what they were run for") 
         const TinyOptions options = small(3);
         Fixture f(options, *kernels);
         const FarHeads low(options.config, {0});
-        const std::vector<int32_t> text = tokens_of(256, 98);
+        const std::vector<int32_t> text = random_tokens(256, 98);
         f.run({slice(text, 0, 128), 0, {0}, {0, 0, 0, 0}, true}, &low);
         const auto rest = [&] { return f.run({slice(text, 128, 256), 128, {0, 1}, {0, 0, 0, 128}}, &low); };
         const std::vector<float> got = rest();
@@ -258,7 +241,7 @@ TEST_CASE("routed: what would be out of place is refused") {
     const TinyOptions options = small();
     Fixture f(options, *all_kernels().front());
     const FarHeads heads(options.config, {0});
-    const std::vector<int32_t> text = tokens_of(4, 99);
+    const std::vector<int32_t> text = random_tokens(4, 99);
     CHECK_THROWS_AS(FarHeads(options.config, {6}), std::invalid_argument);
     CHECK_THROWS_AS(FarHeads(options.config, {-1}), std::invalid_argument);
     CHECK_THROWS_AS(FarHeads(options.config, {1, 1}), std::invalid_argument);
