@@ -71,8 +71,8 @@ def serving(settings: Settings, path: Path, folder: Path | None = None, *flags: 
     with _spatz(settings, path, *arguments, folder=folder) as (process, errors):
         assert process.stdout is not None
         late = threading.Timer(_START_SECONDS, process.kill)
-        late.start()
         try:
+            late.start()
             greeting = ""
             while _GREETING_END not in greeting:
                 line = process.stdout.readline().decode()
@@ -98,22 +98,50 @@ def _spatz(
         own = folder or Path(directory)
         _link_profiles(settings, own)
         flags = [*_flags(replace(settings, data_dir=own), path), "--config", os.devnull]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "spatz.cli", command, *arguments, *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-        )
-        with process:
-            try:
-                yield process, errors
-            finally:
-                process.terminate()
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        process = None
+        try:
+            with _signals_held():
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "spatz.cli", command, *arguments, *flags],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=environment,
+                )
+            yield process, errors
+        finally:
+            if process is not None:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with process:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Who is told to end while a process is being started ends once it is known, or nobody would end the process.
+
+    Handlers are held, not the signals: a mask would be inherited by the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread alone
+        return
+    came: list[int] = []
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = {sig: signal.signal(sig, lambda number, _: came.append(number)) for sig in held}
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _link_profiles(settings: Settings, folder: Path) -> None:
