@@ -1,0 +1,26 @@
+"""A part of a message that is not text yet: an image or a file, as a request or a command gave it.
+
+It says where the bytes are, and nothing has been looked at. What it becomes is a `Document` (document.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Detail", "InputPart"]
+
+Detail = Literal["auto", "low", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputPart:
+    """Exactly one of url, data and file_id is given."""
+
+    kind: Literal["image", "file"]
+    param: str  # the part's path in the request, for errors: "messages.[0].content.[1].image_url.url"
+    url: str = ""  # data:, http: or https:
+    data: bytes | None = None  # read already (a command's file)
+    file_id: str = ""  # of a stored file
+    filename: str = ""  # what the sender calls it; never a path that is opened
+    detail: Detail = "auto"
