@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from spatz.inputs.document import ReadOptions
-from spatz.inputs.sniff import IMAGES, TEXTS, sniff, unsupported
+from spatz.inputs.sniff import IMAGES, TEXTS, is_image, sniff, unsupported
 
 
 def archive(*names: str) -> bytes:
@@ -60,6 +60,7 @@ BMP = b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(30)
 def test_magic(data: bytes, kind: str) -> None:
     assert sniff(data, ReadOptions()) == kind
     assert (kind in IMAGES) + (kind in TEXTS) + (kind in {"pdf", "unsupported"}) == 1
+    assert is_image(sniff(data, ReadOptions())) == (kind in IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -104,5 +105,5 @@ def test_a_page_is_a_page_whatever_its_name_but_markdown_may_begin_with_a_tag() 
 )
 def test_the_error_says_what_it_looks_like(data: bytes, word: str) -> None:
     assert sniff(data, ReadOptions()) == "unsupported"
-    error = unsupported(data, ReadOptions())
+    error = unsupported(data)
     assert word in error.message and error.status == 400

@@ -12,7 +12,7 @@ from typing import Literal
 
 from spatz.inputs.document import InputError, ReadOptions
 
-__all__ = ["IMAGES", "TEXTS", "Kind", "sniff", "unsupported"]
+__all__ = ["IMAGES", "TEXTS", "Kind", "is_image", "sniff", "unsupported", "wide_encoding"]
 
 ImageKind = Literal["png", "jpeg", "webp", "gif", "bmp", "tiff"]
 TextKind = Literal["docx", "xlsx", "pptx", "epub", "html", "markdown", "csv", "tsv", "text"]
@@ -83,14 +83,16 @@ def sniff(data: bytes, options: ReadOptions) -> Kind:
     return _text_kind(data, options)
 
 
-def unsupported(data: bytes, options: ReadOptions) -> InputError:
+def is_image(kind: Kind) -> bool:
+    return kind in IMAGES
+
+
+def unsupported(data: bytes) -> InputError:
     """The error for bytes that sniff() calls unsupported: it says what they look like."""
     if not data:
-        return InputError("The file is empty.")
-    readable = "Images (PNG, JPEG, WebP, GIF, BMP, TIFF), PDF, DOCX, XLSX, PPTX, EPUB, HTML, CSV and text can be read."
-    return InputError(
-        f"This kind of file cannot be read: it looks like {_describe(data)}. {readable}", code="unsupported_file"
-    )
+        return InputError("it is empty", code="empty_file")
+    readable = "images (PNG, JPEG, WebP, GIF, BMP, TIFF), PDF, DOCX, XLSX, PPTX, EPUB, HTML, CSV, Markdown and text"
+    return InputError(f"it looks like {_describe(data)}; what can be read is {readable}", code="unsupported_file")
 
 
 def _zip_kind(data: bytes) -> Kind:
