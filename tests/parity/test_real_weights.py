@@ -37,7 +37,8 @@ def test_four_bits_lose_next_to_nothing(model: LoadedModel, text_ids: Ids, refer
 def test_bf16_loses_less(model_path: Path, core: _core.Context, text_ids: Ids, reference: Logits) -> None:
     model = load_model(model_path, core, format="bf16")
     assert model.kv_kind() == "bf16"
-    found = compare(spatz_logits(model, text_ids), reference, text_ids)
+    some = text_ids[:1200]
+    found = compare(spatz_logits(model, some), reference[: len(some)], some)
     print(found)
     assert abs(found.perplexity_ratio - 1) < 0.003
     assert found.top1 >= 0.985
