@@ -93,6 +93,12 @@ struct Routing {
     bool shallow = false;
 };
 
+// Inputs that are given as vectors instead of tokens, of an image for example.
+struct Embeddings {
+    std::optional<InArray<float, 2>> vectors;  // [E, hidden]
+    std::optional<Tokens> rows;                // [E]
+};
+
 struct ForwardResult {
     OutArray<int32_t> tokens;
     OutArray<float> logprobs;
@@ -118,7 +124,7 @@ class Model {
 
     ForwardResult forward(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
                           const PageRows& pages, const Tokens& rows, const Tokens& targets,
-                          const nb::sequence& samplers, const Routing& routing) {
+                          const nb::sequence& samplers, const Routing& routing, const Embeddings& embeddings) {
         const std::vector<Sampler*> chosen = samplers_of(samplers, rows.shape(0), targets);
         int top = 0;
         for (const Sampler* s : chosen) top = std::max(top, s->options().top_logprobs);
@@ -130,7 +136,7 @@ class Model {
         Result<float> top_logprobs({n, k}, 0.0f);
         {
             nb::gil_scoped_release unlocked;
-            run(cache, tokens, starts, positions, pages, rows, routing, [&](int64_t row, std::span<float> logits) {
+            const auto pick = [&](int64_t row, std::span<float> logits) {
                 const auto r = static_cast<size_t>(row);
                 Sampler& sampler = *chosen[r];
                 SampleOutput out;
@@ -150,20 +156,23 @@ class Model {
                     top_tokens.data[r * k + i] = out.top[i].first;
                     top_logprobs.data[r * k + i] = out.top[i].second;
                 }
-            });
+            };
+            run(cache, tokens, starts, positions, pages, rows, routing, embeddings, pick);
         }
         return {picked.give(), logprobs.give(), top_tokens.give(), top_logprobs.give()};
     }
 
     OutArray<float> logits(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
-                           const PageRows& pages, const Tokens& rows, const Routing& routing) {
+                           const PageRows& pages, const Tokens& rows, const Routing& routing,
+                           const Embeddings& embeddings) {
         const auto vocab = static_cast<size_t>(config_.vocab);
         Result<float> all({rows.shape(0), vocab}, 0.0f);
         {
             nb::gil_scoped_release unlocked;
-            run(cache, tokens, starts, positions, pages, rows, routing, [&](int64_t row, std::span<float> logits) {
+            const auto keep = [&](int64_t row, std::span<float> logits) {
                 std::copy(logits.begin(), logits.end(), all.data.get() + static_cast<size_t>(row) * vocab);
-            });
+            };
+            run(cache, tokens, starts, positions, pages, rows, routing, embeddings, keep);
         }
         return all.give();
     }
@@ -179,7 +188,7 @@ class Model {
         Result<float> shares({rows.shape(0), layers, heads}, 0.0f);
         {
             nb::gil_scoped_release unlocked;
-            with_view(tokens, starts, positions, pages, rows, routing, [&](const BatchView& view) {
+            with_view(tokens, starts, positions, pages, rows, routing, {}, [&](const BatchView& view) {
                 decoder_->attention_mass(cache, view, {ranges.data(), 2 * rows.shape(0)},
                                          {shares.data.get(), rows.shape(0) * layers * heads});
             });
@@ -210,14 +219,15 @@ class Model {
 
   private:
     void run(const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
-             const PageRows& pages, const Tokens& rows, const Routing& routing, const Decoder::OnLogits& on_logits) {
-        with_view(tokens, starts, positions, pages, rows, routing,
+             const PageRows& pages, const Tokens& rows, const Routing& routing, const Embeddings& embeddings,
+             const Decoder::OnLogits& on_logits) {
+        with_view(tokens, starts, positions, pages, rows, routing, embeddings,
                   [&](const BatchView& view) { decoder_->forward(cache, view, on_logits); });
     }
 
     template <typename Body>
     void with_view(const Tokens& tokens, const Tokens& starts, const Tokens& positions, const PageRows& pages,
-                   const Tokens& rows, const Routing& routing, Body&& body) {
+                   const Tokens& rows, const Routing& routing, const Embeddings& embeddings, Body&& body) {
         if (!decoder_) throw std::invalid_argument("the model is not finished");
         BatchView view;
         view.tokens = span_of(tokens);
@@ -241,6 +251,17 @@ class Model {
         view.routes = routes;
         view.far_heads = routing.heads;
         view.shallow = routing.shallow;
+        if (embeddings.vectors.has_value() != embeddings.rows.has_value()) {
+            throw std::invalid_argument("embeddings and embedding_rows are given together or not at all");
+        }
+        if (embeddings.vectors) {
+            const InArray<float, 2>& given = *embeddings.vectors;
+            view.embedding_rows = span_of(*embeddings.rows);
+            if (given.shape(0) != view.embedding_rows.size()) {
+                throw std::invalid_argument("embeddings must have one row per entry of embedding_rows");
+            }
+            view.embeddings = {given.data(), given.shape(0) * given.shape(1)};
+        }
         body(view);
     }
 
@@ -348,22 +369,27 @@ void bind_model(nb::module_& m) {
             "forward",
             [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
                const PageRows& pages, const Tokens& rows, const Tokens& targets, const nb::sequence& samplers,
-               std::optional<PageRows> routes, const FarHeads* far_heads, bool shallow) {
+               std::optional<PageRows> routes, const FarHeads* far_heads, bool shallow,
+               std::optional<InArray<float, 2>> embeddings, std::optional<Tokens> embedding_rows) {
                 return self.forward(cache, tokens, starts, positions, pages, rows, targets, samplers,
-                                    {std::move(routes), far_heads, shallow});
+                                    {std::move(routes), far_heads, shallow},
+                                    {std::move(embeddings), std::move(embedding_rows)});
             },
             "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
             "rows"_a.noconvert(), "targets"_a.noconvert(), "samplers"_a, "routes"_a.noconvert().none() = nb::none(),
-            "far_heads"_a = nb::none(), "shallow"_a = false)
+            "far_heads"_a = nb::none(), "shallow"_a = false, "embeddings"_a.noconvert().none() = nb::none(),
+            "embedding_rows"_a.noconvert().none() = nb::none())
         .def(
             "logits",
             [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,
-               const PageRows& pages, const Tokens& rows, std::optional<PageRows> routes, const FarHeads* far_heads) {
-                return self.logits(cache, tokens, starts, positions, pages, rows,
-                                   {std::move(routes), far_heads, false});
+               const PageRows& pages, const Tokens& rows, std::optional<PageRows> routes, const FarHeads* far_heads,
+               std::optional<InArray<float, 2>> embeddings, std::optional<Tokens> embedding_rows) {
+                return self.logits(cache, tokens, starts, positions, pages, rows, {std::move(routes), far_heads, false},
+                                   {std::move(embeddings), std::move(embedding_rows)});
             },
             "cache"_a, "tokens"_a.noconvert(), "starts"_a.noconvert(), "positions"_a.noconvert(), "pages"_a.noconvert(),
-            "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none())
+            "rows"_a.noconvert(), "routes"_a.noconvert().none() = nb::none(), "far_heads"_a = nb::none(),
+            "embeddings"_a.noconvert().none() = nb::none(), "embedding_rows"_a.noconvert().none() = nb::none())
         .def(
             "attention_mass",
             [](Model& self, const KVCache& cache, const Tokens& tokens, const Tokens& starts, const Tokens& positions,

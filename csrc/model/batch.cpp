@@ -80,6 +80,15 @@ Batch::Batch(const BatchView& view, const ModelConfig& config, const KVCache& ca
         require(view.rows[r] >= 0 && view.rows[r] < total && (r == 0 || view.rows[r] > view.rows[r - 1]),
                 "rows must be ascending indices into tokens");
     }
+    require(view.embeddings.size() == view.embedding_rows.size() * static_cast<size_t>(config.hidden),
+            "embeddings must have one row of the model's hidden size per entry of embedding_rows");
+    if (!view.embedding_rows.empty()) given_.assign(view.tokens.size(), nullptr);
+    for (size_t e = 0; e < view.embedding_rows.size(); ++e) {
+        const int32_t t = view.embedding_rows[e];
+        require(t >= 0 && t < total && (e == 0 || t > view.embedding_rows[e - 1]),
+                "embedding_rows must be ascending indices into tokens");
+        given_[static_cast<size_t>(t)] = view.embeddings.data() + e * static_cast<size_t>(config.hidden);
+    }
 }
 
 }  // namespace spatz

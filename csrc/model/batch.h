@@ -49,10 +49,12 @@ struct BatchView {
     std::span<const int32_t> positions;  // [S]
     std::span<const int32_t> pages;      // [S, pages_per_sequence]
     int64_t pages_per_sequence = 0;
-    std::span<const int32_t> rows;        // [R] ascending indices into tokens
-    std::span<const Route> routes;        // [S], or empty: no sequence is routed
-    const FarHeads* far_heads = nullptr;  // needed with routes
-    bool shallow = false;                 // run FarHeads::depth layers only; no rows then
+    std::span<const int32_t> rows;            // [R] ascending indices into tokens
+    std::span<const Route> routes;            // [S], or empty: no sequence is routed
+    const FarHeads* far_heads = nullptr;      // needed with routes
+    bool shallow = false;                     // run FarHeads::depth layers only; no rows then
+    std::span<const float> embeddings;        // [E, hidden] the inputs of some tokens, in place of their embedding rows
+    std::span<const int32_t> embedding_rows;  // [E] ascending indices into tokens
 };
 
 // A checked batch, with what each token needs to know of itself.
@@ -72,6 +74,8 @@ class Batch {
     const Route& route(int64_t s) const { return view_.routes.empty() ? kWhole : view_.routes[static_cast<size_t>(s)]; }
     const FarHeads* far_heads() const { return view_.far_heads; }
     int64_t layers() const { return layers_; }  // that are run
+    // The vector [hidden] that token t's input was given as; null: it is the token's own row.
+    const float* embedding(int64_t t) const { return given_.empty() ? nullptr : given_[static_cast<size_t>(t)]; }
     int64_t start(int64_t s) const { return view_.starts[static_cast<size_t>(s)]; }
     int64_t end(int64_t s) const { return view_.starts[static_cast<size_t>(s) + 1]; }
     int64_t page(int64_t s, int64_t i) const {
@@ -83,8 +87,9 @@ class Batch {
     static constexpr Route kWhole{};
     BatchView view_;
     int64_t layers_;
-    std::vector<int32_t> sequence_;  // [T]
-    std::vector<int64_t> position_;  // [T]
+    std::vector<int32_t> sequence_;    // [T]
+    std::vector<int64_t> position_;    // [T]
+    std::vector<const float*> given_;  // [T], or empty: no input was given
 };
 
 }  // namespace spatz

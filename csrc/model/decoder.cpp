@@ -67,6 +67,11 @@ struct Decoder::Step {
     void embed(int64_t first, int64_t count) {
         for (int64_t t = first; t < first + count; ++t) {
             float* x = d.x_.data() + t * w.hidden;
+            if (const float* given = batch.embedding(t); given != nullptr) {
+                std::copy_n(given, c.hidden, x);
+                std::fill(x + c.hidden, x + w.hidden, 0.0f);
+                continue;  // not scaled: it is what the first layer reads
+            }
             unpack_row(d.weights_.embed(), batch.token(t), x);
             if (c.embedding_scale != 1.0) {
                 for (int64_t i = 0; i < c.hidden; ++i) x[i] *= static_cast<float>(c.embedding_scale);

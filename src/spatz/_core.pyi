@@ -115,6 +115,8 @@ class Model:
         routes: NDArray[np.int32] | None = None,  # [S, 4] far pages, offset, first, first_top
         far_heads: FarHeads | None = None,  # needed with routes
         shallow: bool = False,  # run only the layers that the far heads need; there are no rows then
+        embeddings: NDArray[np.float32] | None = None,  # [E, hidden] the inputs of some tokens, such as an image's
+        embedding_rows: NDArray[np.int32] | None = None,  # [E] ascending indices into tokens: whose inputs they are
     ) -> ForwardResult:
         """One step over a ragged batch: prefill chunks and decodes of many sequences in one call.
 
@@ -125,6 +127,9 @@ class Model:
         by all full-attention heads, and those that the far heads see alone; what follows is the window. positions are
         places in the pages; the place in the text is `offset` more, for what is in the window. Nothing of the
         window is seen before the place `first`; in layers that a shallow step leaves out, nothing before `first_top`.
+
+        A token among embedding_rows has the given vector as its input, as it is (ModelConfig.embedding_scale is not
+        applied), instead of its row of "embed"; its id, any of the vocabulary, is not looked at.
         """
     def logits(
         self,
@@ -136,6 +141,8 @@ class Model:
         rows: NDArray[np.int32],
         routes: NDArray[np.int32] | None = None,
         far_heads: FarHeads | None = None,
+        embeddings: NDArray[np.float32] | None = None,
+        embedding_rows: NDArray[np.int32] | None = None,
     ) -> NDArray[np.float32]:
         """As forward, but gives the raw logits [R, vocab]. For tests and evaluation."""
     def attention_mass(
