@@ -14,6 +14,7 @@ import pytest
 from spatz import _core
 from spatz.cli import main
 from spatz.config import Settings, load
+from spatz.context.far_memory import Reach
 from spatz.context.profile import Shape, read_profile
 from spatz.errors import ConfigError
 from spatz.evals.calibration.facts import plant
@@ -103,7 +104,7 @@ def test_high_layers_are_left_out_if_nothing_is_lost() -> None:
     # Where it costs recall, heads of all layers are tried.
     _, run = runner(lambda heads: 20 if len(heads) >= 4 and 9 in heads else 3)
     best, tried = choose(ranking, KV_HEADS, (2, 4), run, limit=3)
-    assert best.heads == (9, 3, 6, 10) and [one.below for one in tried] == [0, 3, 3, 4, 4, 3]
+    assert best.heads == (9, 3, 6, 10) and [one.below for one in tried] == [0, 3, 3, 4, 4, 2, 3]
 
 
 def test_the_highest_layers_are_taken_away_as_long_as_that_costs_nothing() -> None:
@@ -111,7 +112,7 @@ def test_the_highest_layers_are_taken_away_as_long_as_that_costs_nothing() -> No
     _, run = runner(lambda heads: 20 if len(heads) >= 4 and max(heads) >= 3 else 3)
     best, tried = choose(ranking, KV_HEADS, (2, 4), run, limit=4)
     assert best.depth == 2 and best.heads == (3, 4, 0, 1)
-    assert [one.depth for one in tried] == [4, 4, 4, 3, 2]  # and there are no four heads below that
+    assert [one.depth for one in tried] == [4, 4, 4, 2]  # halved; and there are no four heads below that
 
 
 def test_nothing_is_tried_any_more_where_all_heads_find_nothing() -> None:
@@ -139,7 +140,7 @@ def test_a_profile_can_be_read_again(outcome: Outcome, tmp_path: Path) -> None:
     assert measured["attention"] == {"tokens": 3072, "facts": 20, "told": 17, "shares": SHARES.tolist()}
     sets = measured["recall"]["sets"]
     assert [(one["heads"], one["found"]) for one in sets][:4] == [(12, 18), (2, 2), (4, 18), (8, 18)]
-    assert [one["of_layers"] for one in sets] == [4, 4, 4, 4, 3, 2]
+    assert [one["of_layers"] for one in sets] == [4, 4, 4, 4, 2]
     assert [path.name for path in path.parent.iterdir()] == ["d1.json"]  # nothing partial is left
     with pytest.raises(ConfigError, match="cannot be written"):
         write_outcome(outcome, path / "below-a-file.json")
@@ -211,8 +212,9 @@ def test_the_routed_mode_is_asked_with_a_set_of_heads(
     in_force: list[Heads] = []
 
     @contextmanager
-    def spied(settings: Settings, path: Path) -> Iterator[LocalModel]:
-        with local_model(settings, path) as model:
+    def spied(settings: Settings, path: Path, reach: Reach) -> Iterator[LocalModel]:
+        assert reach.again == 0  # it is not said to the model once more what it should have kept
+        with local_model(settings, path, reach) as model:
             far = model.engine.backend.far
             assert far is not None
             in_force.append(tuple(far.heads.heads))

@@ -42,6 +42,7 @@ class Reach:
     between_states: int = 32_768
     recent: int = 128  # what a grid of the prompt is looked up by: the tokens before it
     passages: int = 4  # that are looked up for it, each of two pieces; 0: none
+    again: int = 512  # that what was found for a question may add to it, by being read once more; 0: none
 
 
 class FarCache(Protocol):

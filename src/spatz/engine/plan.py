@@ -26,7 +26,6 @@ from spatz.errors import ContextLengthError, RequestError
 __all__ = ["Planned", "plan_request"]
 
 ROOM = 16  # part of the native context that is kept for an answer of which no length was given
-MOST_AGAIN = 512  # tokens that reading what was found once more may add to a routed prompt
 MOST_KEPT = 1024  # tokens of what is no long text (a system prompt) that the question sees behind the sinks
 SKIMMED = 4096  # tokens that a skimmed prompt may have, at most half of the native context
 
@@ -100,7 +99,7 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked], forms)
     found = [(start, min(end, asked)) for start, end in find_passages(prompt, question, search, forms, backend.vocab)]
     passages = tuple(sorted(span for span in found if span[0] < span[1]))
-    behind = said_again(prompt, question, asked, passages, forms, backend.gap, MOST_AGAIN)
+    behind = said_again(prompt, question, asked, passages, forms, backend.gap, far.reach.again)
     run = np.concatenate([prompt[:asked], behind])
     route = Plan(tail, asked, passages, _kept(question, asked))
     return Planned(ContextMode.ROUTED, run, total, max_new, use, route, digests)

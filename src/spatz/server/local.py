@@ -76,6 +76,7 @@ class LocalModel:
         self.fingerprint = loaded.card.fingerprint
         self.format = loaded.card.format
         self.context_length = engine.backend.context_length
+        self.sees = False
         self.context_limit: int = engine.backend.context_limit
 
     def encode_chat(self, messages: Sequence[Message]) -> Prompt:
@@ -174,7 +175,7 @@ def local_model(settings: Settings, path: Path, reach: Reach | None = None) -> I
     )
     core: dict[str, str | int] = {"isa": context.isa, "threads": context.threads, "kv": kind}
     with _block_store(settings) as blocks:
-        backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks, reach)
+        backend = _backend(loaded, cache, context.isa, kind, length, settings, blocks, reach or Reach())
         with _disk_tier(blocks, backend) as tier:
             engine = Engine(backend, options, tiers=() if tier is None else (tier,))
             engine.start()
@@ -211,7 +212,7 @@ def _backend(
     length: int,
     settings: Settings,
     blocks: BlockStore,
-    reach: Reach | None,
+    reach: Reach,
 ) -> Backend:
     tokenizer = loaded.tokenizer
     fingerprint = address_space(loaded.card.digest, isa, kind)
@@ -242,7 +243,7 @@ def _far_memory(
     blocks: BlockStore,
     fingerprint: str,
     length: int,
-    reach: Reach | None,
+    reach: Reach,
 ) -> FarMemory:
     decoder = loaded.decoder
     shape = Shape(decoder.layers, decoder.heads, decoder.kv_heads, decoder.head_dim, decoder.hidden, decoder.vocab)
@@ -256,7 +257,7 @@ def _far_memory(
         store=blocks,
         vocab=loaded.tokenizer.vocab_size,
         fingerprint=fingerprint,
-        reach=reach or Reach(most_near=min(Reach().most_near, length // 2)),
+        reach=replace(reach, most_near=min(reach.most_near, length // 2)),
     )
 
 

@@ -1,7 +1,8 @@
 """How many planted facts the routed mode finds in long prompts, with a set of far heads: the engine itself is asked.
 
 Each set gets a model of its own, in this process, with the profile as a file and nothing kept from the set before: what
-is computed with some heads is of no use with others.
+is computed with some heads is of no use with others. Passages are not read again behind the question, as they are
+otherwise: what is measured is what the heads have kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from spatz.config import Settings
+from spatz.context.far_memory import Reach
 from spatz.context.profile import HeadProfile, Shape, profile_text
 from spatz.engine.request import ContextMode
 from spatz.errors import SpatzError
@@ -53,7 +55,7 @@ class Recall:
             own.parent.mkdir()
             own.write_text(profile_text(HeadProfile("being calibrated", heads), self._shape), encoding="utf-8")
             settings = replace(self._settings, data_dir=Path(folder), cache_mb=0)
-            with local_model(settings, self._path) as model:
+            with local_model(settings, self._path, Reach(again=0)) as model:
                 asker = LocalAsker(model, ContextMode.ROUTED, self._prompts)
                 tried = self._ask(asker, heads)
         self._tell(tried)

@@ -77,8 +77,8 @@ def choose(
     low_limit. thorough: every size is tried, for the curve.
 
     First all heads. Then more and more of the best below the limit, of which the smallest set that is enough is taken;
-    where none is, the same of all layers. Then sets of that size without the highest layers, as long as they are
-    enough: the layers above a set are run for the end of a prompt only, so that low ones are faster.
+    where none is, the same of all layers. Then sets of that size without the highest layers, halving what is not known
+    of how low they can lie: the layers above a set are run for the end of a prompt only, so that low ones are faster.
     """
     everything = run(ranking)
     tried = [everything]
@@ -98,12 +98,17 @@ def choose(
             break
     if best is None:
         return everything, tried
-    while True:
-        lower = top(ranking, len(best.heads), kv_heads, best.depth - 1)
+    lowest, depth = 0, best.depth  # too low, and low enough as far as is known
+    while depth - lowest > 1:
+        below = (lowest + depth) // 2
+        lower = top(ranking, len(best.heads), kv_heads, below)
         if len(lower) < len(best.heads):
-            return best, tried
-        one = replace(run(lower), below=best.depth - 1)
+            lowest = below
+            continue
+        one = replace(run(lower), below=below)
         tried.append(one)
-        if not enough(one, everything):
-            return best, tried
-        best = one
+        if enough(one, everything):
+            best, depth = one, one.depth
+        else:
+            lowest = below
+    return best, tried
