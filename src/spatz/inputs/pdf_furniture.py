@@ -21,17 +21,23 @@ NEAR = 16  # pages before and behind that are compared
 SHARE = 0.14  # of a page's height, at either end
 ROWS = 3  # at most, at either end
 PAGES = 3  # that must have it
-NUMBER = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
-ONLY_NUMBER = re.compile(
-    r"\W*(?:page|seite|p\.|s\.)?\W*(\d{1,5}|[ivxlc]{1,8})\W*(?:(?:of|von|/)\W*\d{1,5})?\W*", re.IGNORECASE
+SAME_PLACE = 0.006  # of the height: 5 points of a page of A4
+MAX_TEXTS = 20_000
+NUMBER = r"(?P<number>\d{1,5}|[ivxlc]{1,8})"
+OF = r"(?:\s*(?:of|von|/)\s*\d{1,5})?"
+PAGE = r"(?:page|seite|p\.|s\.)"
+ONLY_NUMBER = re.compile(rf"\W*{PAGE}?\W*{NUMBER}{OF}\W*", re.IGNORECASE)
+NUMBER_LAST = re.compile(
+    rf"(?P<rest>.*\S)\s*(?:[|\u2013\u2014\u2022\u00b7]|[-,(]?\s*\b{PAGE})\s*{NUMBER}{OF}\)?", re.IGNORECASE
 )
+NUMBER_FIRST = re.compile(rf"(?:{PAGE}\s*)?{NUMBER}{OF}\s*[|\u2013\u2014\u2022\u00b7]\s*(?P<rest>\S.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     page: int
     y: float  # share of the page's height
-    number: int | None  # the first that it says
+    number: int | None  # of the page, as it says
 
 
 class Furniture:
@@ -45,11 +51,12 @@ class Furniture:
         for at_top, rows in edges(lines, height):
             for row in rows:
                 for line in row:
-                    places = self.places[at_top, pattern(line.text)]
-                    places.append(Place(page, line.middle / height, number_of(line.text)))
+                    text, number = parted(line.text)
+                    places = self.places[at_top, text]
+                    places.append(Place(page, line.middle / height, number))
                     if len(places) > 6 * NEAR:
                         del places[: 2 * NEAR]
-        if len(self.places) > 20_000:  # no document has as many headers: these are lines that no other page has
+        if len(self.places) > MAX_TEXTS:  # no document has as many headers: most are lines that no other page has
             self.places = defaultdict(list, {key: places for key, places in self.places.items() if len(places) > 1})
 
     def without(self, page: int, lines: list[Line], height: float) -> list[Line]:
@@ -60,33 +67,39 @@ class Furniture:
             while depth < len(rows) and all(self.runs(page, at_top, line, height) for line in rows[depth]):
                 depth += 1
             while depth and not (
-                apart(rows, depth, at_top) or all(ONLY_NUMBER.fullmatch(line.text) for line in rows[depth - 1])
+                apart(rows, depth, at_top) or all(not parted(line.text)[0] for line in rows[depth - 1])
             ):
                 depth -= 1
             gone |= {id(line) for row in rows[:depth] for line in row if self.heard(line)}
+            if not depth and rows:  # a page's number stands beside the name of a chapter that has begun just now
+                numbers = [line for line in rows[0] if not parted(line.text)[0]]
+                gone |= {id(line) for line in numbers if self.runs(page, at_top, line, height)}
         return [line for line in lines if id(line) not in gone] if gone else lines
 
     def heard(self, line: Line) -> bool:
         """Whether it says nothing new."""
-        if ONLY_NUMBER.fullmatch(line.text):
-            return True
-        text = NUMBER.sub("#", line.text) if re.search(r"\d\s*$|^\s*\d", line.text) else line.text
-        new = text not in self.said
+        text, _ = parted(line.text)
+        new = bool(text) and text not in self.said
         self.said.add(text)
         return not new
 
     def runs(self, page: int, at_top: bool, line: Line, height: float) -> bool:
-        """Whether pages nearby have the same at the same place, with the same or with a counting number."""
-        y, number = line.middle / height, number_of(line.text)
-        alone = ONLY_NUMBER.fullmatch(line.text) is not None
-        near = [
-            place
-            for place in self.places.get((at_top, pattern(line.text)), ())
-            if abs(place.page - page) <= NEAR and abs(place.y - y) < 0.006
-        ]
-        if alone and number is not None:
-            near = [place for place in near if place.number is not None and place.number - place.page == number - page]
-        return len({place.page for place in near}) >= PAGES
+        """Whether pages nearby have the same at the same place, with a number that counts them if with any."""
+        y = line.middle / height
+        text, number = parted(line.text)
+        offset = None if number is None else number - page
+        return (
+            len(
+                {
+                    place.page
+                    for place in self.places.get((at_top, text), ())
+                    if abs(place.page - page) <= NEAR
+                    and abs(place.y - y) < SAME_PLACE
+                    and offset == (None if place.number is None else place.number - place.page)
+                }
+            )
+            >= PAGES
+        )
 
 
 def edges(lines: Sequence[Line], height: float) -> list[tuple[bool, list[list[Line]]]]:
@@ -120,18 +133,18 @@ def apart(rows: list[list[Line]], depth: int, at_top: bool) -> bool:
     return space > 0.7 * max(line.height for line in outer)
 
 
-def pattern(text: str) -> str:
-    return NUMBER.sub("#", text)
+def parted(text: str) -> tuple[str, int | None]:
+    """What a header says, and the page's number in it. Other numbers belong to what it says: pages of invoices differ
+    in nothing else."""
+    if (found := ONLY_NUMBER.fullmatch(text)) is not None:
+        return "", value(found["number"])
+    if (found := NUMBER_LAST.fullmatch(text) or NUMBER_FIRST.fullmatch(text)) is not None:
+        return found["rest"].rstrip("-,( "), value(found["number"])
+    return text, None
 
 
-def number_of(text: str) -> int | None:
-    found = NUMBER.search(text)
-    if found is None:
-        return None
-    word = found.group()
-    return int(word[:9]) if word.isdecimal() else roman(word)
-
-
-def roman(word: str) -> int:
-    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[letter] for letter in word.lower()]
+def value(number: str) -> int:
+    if number.isdecimal():
+        return int(number)
+    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[letter] for letter in number.lower()]
     return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
