@@ -28,8 +28,9 @@ def best_passages(
     found: Sequence[tuple[NDArray[np.int64], float]],
     forms: WordForms,
     most: int,
-) -> list[tuple[int, int]]:
-    """The best at most `most` passages within the ranges `long` of tokens: [n], best first, none touching another.
+) -> tuple[list[tuple[int, int]], float]:
+    """The best at most `most` passages within the ranges `long` of tokens: [n], best first, none touching another; and
+    what part of all that is looked for stands in the best of them, by weight.
 
     found: for each word, the tokens of those ranges at which it begins, in order, and its weight.
     """
@@ -37,7 +38,8 @@ def best_passages(
     weights = _rarity(hits, [weight for _, weight in found], -(-len(tokens) // CELL))
     scores = _scores(hits, weights, -(-len(tokens) // CELL))
     if not len(scores) or scores.max() <= 0:
-        return []
+        return [], 0.0
+    share = float(scores.max()) / float(weights.sum())
     everywhere = np.unique(np.concatenate(hits))
     least = CLOSE * float(scores.max())
     passages: list[tuple[int, int]] = []
@@ -58,7 +60,7 @@ def best_passages(
             passages.append((start, end))
         scores[max(0, cell - reach) : cell + reach + 1] = 0.0
         scores[start // CELL : -(-end // CELL)] = 0.0
-    return passages
+    return passages, share
 
 
 def to_borders(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["Range", "joined"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Range", "joined", "places_within"]
 
 Range = tuple[int, int]
 
@@ -18,3 +21,9 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
         else:
             merged.append((start, end))
     return merged
+
+
+def places_within(places: NDArray[np.int64], ranges: Sequence[Range]) -> NDArray[np.int64]:
+    """Of tokens in order, those that lie in ranges in order."""
+    cuts = np.searchsorted(places, np.array(ranges))
+    return np.concatenate([places[first:last] for first, last in cuts.tolist()])
