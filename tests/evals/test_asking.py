@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from evals.canned_server import answering
 from server.running import RunningServer
 from spatz.config import Settings
 from spatz.engine.request import ContextMode
-from spatz.errors import SpatzError
+from spatz.errors import ConfigError, SpatzError
 from spatz.evals.asking import LocalAsker, UrlAsker
 from spatz.evals.counting import PromptMaker
 from spatz.server.local import local_model
 
 MESSAGES = [{"role": "user", "content": "The capital of France is Paris. So what is the capital of France?"}]
 EXACT = ContextMode.EXACT
-
-
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that always says the same, and what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            size = int(self.headers["Content-Length"])
-            asked.append({"path": self.path, "key": self.headers["Authorization"], **json.loads(self.rfile.read(size))})
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1/", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_this_process_and_a_server(
@@ -73,6 +43,7 @@ def test_this_process_and_a_server(
     assert here[0].mode == "exact"
     assert len(scored) == len(tokens) - 1
     assert failed.error and not failed.text
+    assert [reply.counted_tokens for reply in (*there, *here)] == [reply.prompt_tokens for reply in (*there, *here)]
 
 
 def test_what_is_sent(maker: PromptMaker) -> None:
@@ -83,6 +54,7 @@ def test_what_is_sent(maker: PromptMaker) -> None:
         with closing(UrlAsker(url, "m", "", ContextMode.AUTO, maker)) as asker:
             asker.ask(MESSAGES, 5)
     assert (reply.text, reply.prompt_tokens, reply.mode) == ("Yes.", 7, "")
+    assert reply.counted_tokens == maker.count(MESSAGES) > 7
     body = {"model": "m", "max_tokens": 5, "temperature": 0, "messages": MESSAGES}
     first = {"path": "/v1/chat/completions", "key": "Bearer secret", "spatz": {"context": "skim"}}
     assert asked == [{**body, **first}, {**body, "path": "/v1/chat/completions", "key": None}]
@@ -93,9 +65,12 @@ def test_what_is_sent(maker: PromptMaker) -> None:
     [
         (404, b'{"error": {"message": "no such model"}}', "404: no such model"),
         (401, b'{"error": "who are you?"}', "401: who are you"),
-        (200, b"<html>", "200 with no JSON"),
+        (405, b"<h1>Method\n Not Allowed</h1>", "405: <h1>Method Not Allowed</h1>"),
+        (200, b"<html>", "200 with no JSON: <html>"),
+        (200, b"[" * 100_000, "200 with no JSON"),
         (200, b'{"choices": []}', "in no shape of the API"),
         (200, b'{"choices": [{"message": 3}]}', "in no shape of the API"),
+        (200, b'{"choices": [{"message": {"content": [{"type": "text"}]}}]}', "in no shape .* a text that is list"),
         (200, b"[]", "no shape"),
     ],
 )
@@ -107,10 +82,42 @@ def test_a_server_that_is_none(status: int, body: bytes, words: str, maker: Prom
             asker.logprobs([1, 2, 3])
 
 
-def test_a_question_that_is_refused(maker: PromptMaker) -> None:
-    body = b'{"error": {"message": "too long", "code": "context_length_exceeded"}}'
-    with answering(400, body) as (url, _), closing(UrlAsker(url, "m", "", EXACT, maker)) as asker:
-        assert asker.ask(MESSAGES, 5).error == "400: too long"
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (400, b'{"error": {"message": "too long", "code": "context_length_exceeded"}}', "400: too long"),
+        (200, b'{"error": {"message": "too long"}}', "200: too long"),
+        (500, b"Internal Server Error", "500: Internal Server Error"),
+        (502, b"<html>\n<h1>502 Bad Gateway</h1>", "502: <html> <h1>502 Bad Gateway</h1>"),
+        (503, b"", "503: Service Unavailable"),
+    ],
+)
+def test_a_question_that_is_refused(status: int, body: bytes, error: str, maker: PromptMaker) -> None:
+    with answering(status, body) as (url, _), closing(UrlAsker(url, "m", "", EXACT, maker)) as asker:
+        reply = asker.ask(MESSAGES, 5)
+    assert (reply.error, reply.text, reply.prompt_tokens) == (error, "", 0)
+    assert reply.counted_tokens == maker.count(MESSAGES)
+
+
+def test_a_server_that_moved(maker: PromptMaker) -> None:
+    with (
+        answering(301, b"", location="https://elsewhere/v1") as (url, _),
+        closing(UrlAsker(url, "m", "", EXACT, maker)) as asker,
+        pytest.raises(SpatzError, match="301: it is at https://elsewhere/v1"),
+    ):
+        asker.ask(MESSAGES, 5)
+
+
+def test_an_answer_that_does_not_come(maker: PromptMaker) -> None:
+    with answering(200) as (url, asked), closing(UrlAsker(url, "m", "", EXACT, maker, seconds=0.05)) as asker:
+        assert asker.ask(MESSAGES, 5).error == "no answer in 0.05 seconds (--timeout)"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:port/v1"])
+def test_no_address(url: str, maker: PromptMaker) -> None:
+    with pytest.raises(ConfigError, match="is no address"):
+        UrlAsker(url, "m", "", EXACT, maker)
 
 
 def test_nobody_there(maker: PromptMaker) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evals.canned_server import answering
 from spatz.cli import main
 from spatz.errors import ConfigError
 from spatz.evals.plan import PERPLEXITY, TASKS, lengths_of, tasks_of
@@ -100,11 +101,14 @@ def test_text_is_counted(flags: list[str], capsys: pytest.CaptureFixture[str]) -
         (["--json", "/no/such/folder/x.json"], "/no/such/folder is no directory"),
         (["--remote-model", "x"], "need --url"),
         (["--key-env", "X"], "need --url"),
+        (["--timeout", "5"], "need --url"),
+        (["--timeout", "0"], "--timeout"),
         (["--url", "localhost:8000"], "is no address"),
         (
             ["--url", "http://127.0.0.1:9/v1", "--key-env", "NO_SUCH_VARIABLE"],
             "no environment variable NO_SUCH_VARIABLE",
         ),
+        (["--url", "http://[::1/v1"], "is no address"),
     ],
 )
 def test_wrong_usage(more: list[str], words: str, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,6 +133,34 @@ def test_plots_need_a_library(
 def test_nobody_answers(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*flags, "--lengths", "1k", "--url", "http://127.0.0.1:9/v1"]) == 1
     assert "does not answer" in capsys.readouterr().err
+
+
+def test_a_key_that_is_none(
+    flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "one-secret\nanother")
+    assert main([*flags, "--lengths", "1k", "--url", "http://127.0.0.1:9/v1", "--key-env", "SOME_KEY"]) == 2
+    said = capsys.readouterr().err
+    assert "what SOME_KEY holds is no key" in said and "secret" not in said
+
+
+def test_a_server_that_breaks_down(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it had answered by then is shown and written, and that it was less than was wanted."""
+    file = tmp_path / "found.json"
+    said = json.dumps({"choices": [{"message": {"content": "None."}}], "usage": {"prompt_tokens": 512}})
+    asked = ["--lengths", "1k,2k", "--needles", "3", "--json", str(file), "--timeout", "60"]
+    with answering(200, said.encode(), b"Bye.") as (url, requests):
+        assert main([*flags, *asked, "--url", url]) == 1
+    captured = capsys.readouterr()
+    assert len(requests) == 2
+    assert "answered 200 with no JSON: Bye." in captured.err
+    assert captured.err.startswith("spatz: number at 1,024 tokens\n")  # for who looks into a log
+    assert "0.0% (1)" in captured.out
+    assert "number at 1,024: broken off after 1 of 3 questions" in captured.out
+    assert "the server counts 512 tokens in a prompt of 960" in captured.out
+    (cell,) = json.loads(file.read_text())["tasks"]
+    assert (cell["questions"], cell["problem"]) == (1, "broken off after 1 of 3 questions")
+    assert (cell["items"][0]["prompt_tokens"], cell["items"][0]["counted_tokens"]) == (512, 960)
 
 
 def test_names_of_lengths_and_tasks() -> None:

@@ -16,21 +16,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from spatz.engine.request import ContextMode, Request, SamplingParams
-from spatz.errors import RequestError, SpatzError
+from spatz.errors import ConfigError, RequestError, SpatzError
 from spatz.evals.case import Message
-from spatz.evals.counting import Prompter, PromptMaker
+from spatz.evals.counting import Prompter
 from spatz.server.local import LocalModel
 
-__all__ = ["Asker", "LocalAsker", "Reply", "UrlAsker"]
+__all__ = ["WAIT_SECONDS", "Asker", "LocalAsker", "Reply", "UrlAsker"]
 
-_WAIT_SECONDS = 7200.0  # for an answer: a million tokens on a slow machine
+WAIT_SECONDS = 7200  # for an answer: a million tokens on a slow machine
+_CONNECT_SECONDS = 10.0
 _SHOWN = 400  # characters of an error
+_HOPELESS = (401, 403, 404, 405)  # who may not ask, or asks for what is not there, need not ask again
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     text: str
-    prompt_tokens: int
+    prompt_tokens: int  # as who was asked counts them; 0 where a server does not tell
+    counted_tokens: int  # as this machine counts them
     cached_tokens: int
     seconds: float
     mode: str = ""  # how the prompt was read; "" where a server does not tell
@@ -62,7 +65,7 @@ class LocalAsker:
         try:
             return asyncio.run(self._ask(messages, max_tokens, prefix, start))
         except RequestError as error:
-            return Reply("", 0, 0, time.perf_counter() - start, error=error.message[:_SHOWN])
+            return Reply("", 0, 0, 0, time.perf_counter() - start, error=error.message[:_SHOWN])
 
     def logprobs(self, tokens: Sequence[int]) -> list[float]:
         return asyncio.run(self._logprobs(tokens))
@@ -82,7 +85,8 @@ class LocalAsker:
             raise SpatzError("an answer broke off")
         took = time.perf_counter() - start
         use = usage.context
-        return Reply("".join(pieces), usage.prompt_tokens, usage.cached_tokens, took, use.mode.value, use.blocks)
+        counts = usage.prompt_tokens, len(tokens), usage.cached_tokens
+        return Reply("".join(pieces), *counts, took, use.mode.value, use.blocks)
 
     async def _logprobs(self, tokens: Sequence[int]) -> list[float]:
         params = SamplingParams(max_tokens=0, prompt_logprobs=0)
@@ -96,13 +100,23 @@ class LocalAsker:
 
 
 class UrlAsker:
-    """maker: renders prompts that begin an answer, which the API of chats cannot say."""
+    """maker: counts prompts, and renders those that begin an answer, which the API of chats cannot say.
 
-    def __init__(self, url: str, model: str, key: str, context: ContextMode, maker: PromptMaker) -> None:
+    seconds: to wait for an answer; a question that gets none until then has failed. Raises ConfigError.
+    """
+
+    def __init__(
+        self, url: str, model: str, key: str, context: ContextMode, maker: Prompter, seconds: float = WAIT_SECONDS
+    ) -> None:
         import httpx
 
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(base_url=url.rstrip("/") + "/", headers=headers, timeout=_WAIT_SECONDS)
+        timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        try:
+            self._client = httpx.Client(base_url=url.rstrip("/") + "/", headers=headers, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"--url: {url} is no address: {error}") from None
+        self._seconds = seconds
         self._common: dict[str, Any] = {"model": model}
         if context is not ContextMode.AUTO:  # a field that other servers need not know
             self._common["spatz"] = {"context": context.value}
@@ -114,28 +128,31 @@ class UrlAsker:
 
     def ask(self, messages: Sequence[Message], max_tokens: int, prefix: str = "") -> Reply:
         body: dict[str, Any] = {"max_tokens": max_tokens, "temperature": 0}
+        tokens = np.concatenate([self._maker.prompt(messages).tokens, self._maker.begun(prefix)])
         start = time.perf_counter()
         try:
             if prefix:
-                tokens = np.concatenate([self._maker.prompt(messages).tokens, self._maker.begun(prefix)])
                 data = self._post("completions", {**body, "prompt": tokens.tolist()})
                 text = data["choices"][0]["text"]
             else:
                 data = self._post("chat/completions", {**body, "messages": list(messages)})
                 text = data["choices"][0]["message"].get("content") or ""
+            if not isinstance(text, str):
+                raise TypeError(f"a text that is {type(text).__name__}")
             usage = data.get("usage") or {}
             told = usage.get("spatz") or {}
             details = usage.get("prompt_tokens_details") or {}
             return Reply(
-                str(text),
+                text,
                 int(usage.get("prompt_tokens") or 0),
+                len(tokens),
                 int(details.get("cached_tokens") or 0),
                 time.perf_counter() - start,
                 str(told.get("mode") or ""),
                 int(told.get("blocks") or 0),
             )
         except RequestError as error:
-            return Reply("", 0, 0, time.perf_counter() - start, error=error.message[:_SHOWN])
+            return Reply("", 0, len(tokens), 0, time.perf_counter() - start, error=error.message[:_SHOWN])
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise SpatzError(f"{self.name} answered in no shape of the API: {type(error).__name__} {error}") from None
 
@@ -153,19 +170,27 @@ class UrlAsker:
 
         try:
             response = self._client.post(path, json={**self._common, **body})
-            data = response.json()
+        except (httpx.ReadTimeout, httpx.WriteTimeout):
+            raise RequestError(f"no answer in {self._seconds:g} seconds (--timeout)", status=504) from None
         except httpx.HTTPError as error:
             raise SpatzError(f"{self.name} does not answer: {type(error).__name__}: {error}") from None
-        except ValueError:
-            raise SpatzError(f"{self.name} answered {response.status_code} with no JSON") from None
-        if response.status_code >= 400:
+        status = response.status_code
+        if response.is_redirect:
+            raise SpatzError(f"{self.name}: {status}: it is at {response.headers['location'][:_SHOWN]}")
+        try:
+            data = response.json()
+        except (ValueError, RecursionError):
+            # What stands before a server (or its crash) speaks plain text or HTML.
+            data = " ".join(response.text[: 4 * _SHOWN].split()) or response.reason_phrase
+            if status < 400:
+                raise SpatzError(f"{self.name} answered {status} with no JSON: {data[:_SHOWN]}") from None
+        if status >= 400 or (isinstance(data, dict) and data.get("error") and not data.get("choices")):
             said = data.get("error", data) if isinstance(data, dict) else data
             said = said.get("message", said) if isinstance(said, dict) else said
-            message = f"{response.status_code}: {str(said)[:_SHOWN]}"
-            # Who may not ask, or asks for what is not there, need not ask again.
-            if response.status_code in (401, 403, 404):
+            message = f"{status}: {str(said)[:_SHOWN]}"
+            if status in _HOPELESS:
                 raise SpatzError(f"{self.name}: {message}")
-            raise RequestError(message, status=response.status_code)
+            raise RequestError(message, status=status)
         if not isinstance(data, dict):
             raise SpatzError(f"{self.name} answered in no shape of the API")
         return data

@@ -57,6 +57,9 @@ def evaluate(
     url: str | None = typer.Option(None, "--url", help="Ask a server instead, such as http://127.0.0.1:8000/v1."),
     name: str | None = typer.Option(None, "--remote-model", help="The model's name there, if --model is not its name."),
     key_variable: str | None = typer.Option(None, "--key-env", help="The environment variable that holds its API key."),
+    timeout: int | None = typer.Option(
+        None, "--timeout", min=1, max=86_400, help="Seconds to wait for an answer from there (7200 if it is not given)."
+    ),
     count_text: bool = typer.Option(False, "--count-text", help="Count all the text that there is for haystacks."),
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all answers as JSON, after each task.")
@@ -70,11 +73,11 @@ def evaluate(
     A length counts the prompt, as the chat template makes it, and room for the answer; answers are greedy. A value is
     found if it stands in the answer as it was hidden. Texts are this machine's: Python's documentation and sources,
     licences, manual pages. Scores: number, word, sentence, multikey and paraphrase are right or wrong; the others are
-    the part that was found, F1 (graphwalks), or similarity (mrcr). A question that gets an error for an answer is
-    wrong.
+    the part that was found, F1 (graphwalks), or similarity (mrcr). A question that gets an error for an answer, or
+    none in time, is wrong.
     """
     from spatz.commands.fetch import fetched
-    from spatz.errors import ConfigError
+    from spatz.errors import ConfigError, SpatzError
     from spatz.evals.counting import PromptMaker
     from spatz.evals.haystack import Corpus
     from spatz.evals.heatmap import check_plot, plot
@@ -91,8 +94,8 @@ def evaluate(
     _one_of("--text", text, TEXTS)
     if url is not None and not route:
         raise ConfigError("--no-route is for a model in this process, not for --url")
-    if url is None and (name or key_variable):
-        raise ConfigError("--remote-model and --key-env need --url")
+    if url is None and (name or key_variable or timeout):
+        raise ConfigError("--remote-model, --key-env and --timeout need --url")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ConfigError(f"--json: {json_file.absolute().parent} is no directory")
     if plot_file is not None:
@@ -101,24 +104,31 @@ def evaluate(
     maker = PromptMaker(path)
     corpus = Corpus(maker.tokenizer)
     writer = Writer(corpus, maker.count, form, text)  # type: ignore[arg-type]
-    with _asker(settings, path, maker, url, name, key_variable, route) as asker, _telling() as tell:
-        how = {
-            "context": settings.context,
-            "route": route,
-            "seed": seed,
-            "text": text,
-            "form": form,
-            "needles_in_a_text": share,
-            "answer_prefix": prefixed,
-        }
-        report = Report(asker.name, how, plan.lengths, depths, text=corpus.count() if count_text else None)
+    how = {
+        "context": settings.context,
+        "route": route,
+        "seed": seed,
+        "text": text,
+        "form": form,
+        "needles_in_a_text": share,
+        "answer_prefix": prefixed,
+    }
+    report = Report("", how, plan.lengths, depths, text=corpus.count() if count_text else None)
 
-        def done() -> None:
-            if json_file is not None:
-                write_json(report, json_file)
+    def done() -> None:
+        if json_file is not None:
+            write_json(report, json_file)
 
-        done()  # where nothing can be written, this is the time to know
-        run_plan(plan, writer, asker, report, tell, done)
+    try:
+        with _asker(settings, path, maker, url, name, key_variable, timeout, route) as asker, _telling() as tell:
+            report.asked = asker.name
+            done()  # where nothing can be written, this is the time to know
+            run_plan(plan, writer, asker, report, tell, done)
+    except (SpatzError, KeyboardInterrupt):
+        if report.answered:  # which may have taken hours
+            print_report(report)
+            done()
+        raise
     print_report(report)
     if plot_file is not None and not plot(report, plot_file):
         note("there is no heat map: none of these tasks hides one fact at one place")
@@ -132,12 +142,13 @@ def _asker(
     url: str | None,
     name: str | None,
     key_variable: str | None,
+    timeout: int | None,
     route: bool,
 ) -> Iterator[Asker]:
     from spatz.context.far_memory import Reach
     from spatz.engine.request import ContextMode
     from spatz.errors import ConfigError
-    from spatz.evals.asking import LocalAsker, UrlAsker
+    from spatz.evals.asking import WAIT_SECONDS, LocalAsker, UrlAsker
     from spatz.server.local import local_model
 
     mode = ContextMode(settings.context)
@@ -147,10 +158,12 @@ def _asker(
         return
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"--url: {url} is no address such as http://127.0.0.1:8000/v1")
-    key = os.environ.get(key_variable, "") if key_variable else ""
+    key = os.environ.get(key_variable, "").strip() if key_variable else ""
     if key_variable and not key:
         raise ConfigError(f"--key-env: there is no environment variable {key_variable}")
-    asker = UrlAsker(url, name or settings.model, key, mode, maker)
+    if not (key.isascii() and key.isprintable()):  # HTTP's own complaint would show it
+        raise ConfigError(f"--key-env: what {key_variable} holds is no key: no header may have its characters")
+    asker = UrlAsker(url, name or settings.model, key, mode, maker, timeout or WAIT_SECONDS)
     try:
         yield asker
     finally:
@@ -159,14 +172,25 @@ def _asker(
 
 @contextmanager
 def _telling() -> Iterator[Callable[[str], None]]:
-    """What is being asked right now, on stderr, where a person looks at it."""
+    """What is being asked right now, on stderr: each question where a person looks at it, else each task."""
     if not sys.stderr.isatty():
-        yield lambda doing: None
+        yield _Log().tell
         return
     from rich.console import Console
 
     with Console(stderr=True).status("", refresh_per_second=4) as status:
         yield status.update
+
+
+class _Log:
+    def __init__(self) -> None:
+        self._last = ""
+
+    def tell(self, doing: str) -> None:
+        task = doing.partition(":")[0]
+        if task != self._last:
+            note(task)
+        self._last = task
 
 
 def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:

@@ -27,7 +27,8 @@ class Item:
     expected: tuple[str, ...]
     answer: str
     score: float
-    prompt_tokens: int
+    prompt_tokens: int  # as the one who was asked counts them
+    counted_tokens: int  # as this machine does
     cached_tokens: int
     seconds: float
     mode: str
@@ -75,6 +76,10 @@ class Report:
     cells: list[Cell] = field(default_factory=list)
     perplexity: list[Perplexity] = field(default_factory=list)
     text: Counted | None = None  # what there is to make texts of, where it was counted
+
+    @property
+    def answered(self) -> bool:
+        return bool(self.perplexity) or any(cell.items for cell in self.cells)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -173,6 +178,13 @@ def _notes(report: Report) -> list[str]:
             first = next(item.error for item in cell.items if item.error)
             asked = f"{cell.errors} of {len(cell.items)} questions failed"
             lines.append(f"{where}: {asked}" + (f", {cell.skipped} were not asked" * bool(cell.skipped)) + f": {first}")
+        other = [item for item in cell.items if item.prompt_tokens and item.prompt_tokens != item.counted_tokens]
+        if other:
+            most = max(other, key=lambda item: abs(item.prompt_tokens - item.counted_tokens))
+            lines.append(
+                f"{where}: the server counts {most.prompt_tokens:,} tokens in a prompt of {most.counted_tokens:,}: it "
+                "cuts prompts short, or has another tokenizer or template than --model"
+            )
         if cell.problem:
             lines.append(f"{where}: {cell.problem}")
         if cell.repeated:

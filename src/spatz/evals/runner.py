@@ -22,7 +22,9 @@ _GIVE_UP = 3  # questions of one task and length that fail before any is answere
 
 
 def run_plan(plan: Plan, writer: Writer, asker: Asker, report: Report, tell: Tell, done: Callable[[], None]) -> None:
-    """done: called after each task at each length, when the report is as far as that."""
+    """done: called after each task at each length, when the report is as far as that. What ends the run early leaves a
+    report of what was answered until then.
+    """
     for length in plan.lengths:
         for task in plan.tasks:
             if task == PERPLEXITY:
@@ -32,7 +34,11 @@ def run_plan(plan: Plan, writer: Writer, asker: Asker, report: Report, tell: Tel
             else:
                 cell = Cell(task, length)
                 report.cells.append(cell)
-                _run_cell(cell, plan, writer, asker, tell)
+                try:
+                    _run_cell(cell, plan, writer, asker, tell)
+                except BaseException:
+                    cell.problem = f"broken off after {len(cell.items)} of {plan.needles.count} questions"
+                    raise
             done()
 
 
@@ -67,6 +73,7 @@ def _ask(asker: Asker, case: Case, prefixed: bool) -> Item:
         answer=reply.text,
         score=score,
         prompt_tokens=reply.prompt_tokens,
+        counted_tokens=reply.counted_tokens,
         cached_tokens=reply.cached_tokens,
         seconds=round(reply.seconds, 4),
         mode=reply.mode,
