@@ -46,7 +46,8 @@ def value_of(annotation: Any, form: Any) -> str:
         return ""
     field = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
     if field in (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON):
-        return "[x]" if pdfium.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
+        state = string(lambda buffer, size: pdfium.FPDFAnnot_GetStringValue(annotation, b"AS", buffer, size))
+        return "[ ]" if state in ("", "Off") else "[x]"  # what is shown; IsChecked wants it to have been clicked
     texts = (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX)
     if field not in texts or pdfium.FPDFAnnot_GetFormFieldFlags(form, annotation) & PASSWORD:
         return ""

@@ -58,7 +58,7 @@ def open_pdf(data: bytes, options: ReadOptions) -> Iterator[PdfFile]:
     try:
         total = len(document)
         if total <= 0:
-            raise InputError("the PDF has no pages that can be read: it is empty or damaged")
+            raise refusal(pdfium.FPDF_ERR_SUCCESS)
         first, end = 0, total
         if options.pages is not None:
             first, end = options.pages[0] - 1, min(options.pages[1], total)
@@ -91,6 +91,8 @@ def refusal(code: int | None) -> InputError:
         return InputError("the PDF is encrypted and needs a password: send it without one", code="encrypted_file")
     if code == pdfium.FPDF_ERR_SECURITY:
         return InputError("the PDF is encrypted in a way that cannot be read", code="encrypted_file")
+    if code == pdfium.FPDF_ERR_SUCCESS:  # so pdfium says it
+        return InputError("the PDF has no pages: it is empty or damaged")
     return InputError("the PDF cannot be opened: it is damaged, or no PDF")
 
 
