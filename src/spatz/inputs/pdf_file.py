@@ -54,11 +54,11 @@ def open_pdf(data: bytes, options: ReadOptions) -> Iterator[PdfFile]:
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        raise refusal(getattr(error, "err_code", None)) from None
+        raise refusal(getattr(error, "err_code", None), data) from None
     try:
         total = len(document)
         if total <= 0:
-            raise refusal(pdfium.FPDF_ERR_SUCCESS)
+            raise refusal(pdfium.FPDF_ERR_FORMAT, data)
         first, end = 0, total
         if options.pages is not None:
             first, end = options.pages[0] - 1, min(options.pages[1], total)
@@ -86,14 +86,13 @@ def open_pdf(data: bytes, options: ReadOptions) -> Iterator[PdfFile]:
         document.close()
 
 
-def refusal(code: int | None) -> InputError:
-    if code == pdfium.FPDF_ERR_PASSWORD:
+def refusal(code: int | None, data: bytes) -> InputError:
+    """code: pdfium keeps it from one file to the next, if all that is wrong is that there are no pages."""
+    if b"/Encrypt" in data and code == pdfium.FPDF_ERR_PASSWORD:
         return InputError("the PDF is encrypted and needs a password: send it without one", code="encrypted_file")
-    if code == pdfium.FPDF_ERR_SECURITY:
+    if b"/Encrypt" in data and code == pdfium.FPDF_ERR_SECURITY:
         return InputError("the PDF is encrypted in a way that cannot be read", code="encrypted_file")
-    if code == pdfium.FPDF_ERR_SUCCESS:  # so pdfium says it
-        return InputError("the PDF has no pages: it is empty or damaged")
-    return InputError("the PDF cannot be opened: it is damaged, or no PDF")
+    return InputError("the PDF cannot be opened: it is damaged, has no pages, or is no PDF")
 
 
 def title_of(document: Any) -> str:
