@@ -154,6 +154,58 @@ class Settings:
         least=0,
         most=1 << 24,
     )
+    input_mb: int = _option(
+        50, "Largest image or file of a message, before it is encoded.", group="inputs", least=1, most=1024
+    )
+    input_megapixels: int = _option(
+        100, "Most pixels of an image, in millions; more are refused.", group="inputs", least=1, most=1000
+    )
+    input_pages: int = _option(
+        5000,
+        "Most pages of a file; what it has beyond them is left out, and said.",
+        group="inputs",
+        least=1,
+        most=100_000,
+    )
+    input_parts: int = _option(100, "Images and files that one request may have.", group="inputs", least=0, most=10_000)
+    input_seconds: float = _option(
+        300.0, "How long the reading of one image or file may take.", group="inputs", least=1, most=86_400
+    )
+    input_workers: int = _option(
+        2, "Processes that read images and files beside the engine.", group="inputs", least=1, most=256
+    )
+    input_memory_mb: int = _option(
+        4096, "Address space of each of these processes; 0 is no limit.", group="inputs", least=0, most=1 << 24
+    )
+    input_cache_mb: int = _option(
+        256,
+        "Most that texts of images and files take on disk, in the data directory; 0 keeps none.",
+        group="inputs",
+        least=0,
+        most=1 << 20,
+    )
+    fetch: str = _option(
+        "on",
+        "Whether the URLs of images and files are fetched.",
+        group="inputs",
+        choices=("on", "off"),
+    )
+    fetch_hosts: tuple[str, ...] = _option(
+        (),
+        "Hosts (NAME or NAME:PORT) that may be fetched from over http, too, and where their addresses are private.",
+        group="inputs",
+        flag="--fetch-host",
+    )
+    fetch_seconds: float = _option(
+        20.0, "How long the fetching of one URL may take, with all redirects.", group="inputs", least=1, most=3600
+    )
+    fetch_proxy: str = _option(
+        "",
+        "An HTTP proxy that URLs are fetched through. It resolves names itself, so it has to keep requests out of the "
+        "networks that they must not reach.",
+        group="inputs",
+        secret=True,  # it may hold a password
+    )
     host: str = _option("127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server")
     port: int = _option(8000, "Port to listen on; 0 takes a free one.", group="server", least=0, most=65535)
     aliases: tuple[str, ...] = _option(

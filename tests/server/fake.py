@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -134,6 +134,17 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else "\n".join(part["text"] for part in content or ())
 
 
+def _documents(messages: Sequence[dict[str, Any]], prompt: bytes) -> Iterator[Area]:
+    """Where what was read of images and files stands."""
+    at = 0
+    for message in messages:
+        for part in message["content"] if isinstance(message["content"], list) else ():
+            if part.get("source") is not None:
+                text = part["text"].encode()
+                at = prompt.index(text, at)
+                yield Area(at, at + len(text), "document", message["role"], part["source"])
+
+
 class FakeModel:
     """What was asked is kept in `requests` and `chats`."""
 
@@ -141,6 +152,7 @@ class FakeModel:
     created = 1_700_000_000
     fingerprint = "fp_fake"
     context_length = CONTEXT
+    sees = False
     context_limit = CONTEXT  # where a test sets more, this is a model that can route
 
     def __init__(self) -> None:
@@ -168,7 +180,8 @@ class FakeModel:
     def encode_turn(self, turn: Turn) -> Prompt:
         self.turns.append(turn)
         messages = messages_for(turn.messages, shown_tools(turn, self.dialect), self.dialect)
-        return self.encode_chat([{**m, "content": _text(m["content"])} for m in messages])
+        prompt = self.encode_chat([{**m, "content": _text(m["content"])} for m in messages])
+        return replace(prompt, areas=(*prompt.areas, *_documents(messages, bytes(prompt.tokens))))
 
     async def constrain(self, turn: Turn, source: str) -> Callable[[], Constraint] | None:
         wanted = wanted_form(turn, self.dialect, ())

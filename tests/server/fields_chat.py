@@ -114,11 +114,11 @@ CHAT: Table = {
             lambda sight: bytes(sight.request.prompt) == b"system:Be brief.\nuser:Ada: a\nb\nassistant:No.\nuser:\n",
         ),
         Refused([], "messages", "empty_array"),
-        Refused([{"role": "user", "content": [PART]}], "messages[0].content[0].type", "unsupported_value"),
+        Refused([{"role": "user", "content": [PART]}], "messages[0].content[0].image_url.url", "invalid_image_format"),
         Refused(
             [{"role": "user", "content": [{"type": "file", "file": {}}]}],
-            "messages[0].content[0].type",
-            "unsupported_value",
+            "messages[0].content[0].file",
+            "missing_required_parameter",
         ),
         Refused(
             [{"role": "user", "content": [{"type": "input_audio"}]}], "messages[0].content[0].type", "unsupported_value"

@@ -193,10 +193,10 @@ async def test_truncation_keeps_what_the_mode_can_read(
 
 async def test_a_model_that_cannot_route_says_so_in_its_card(client: httpx.AsyncClient, model: FakeModel) -> None:
     card = (await client.get("/v1/models/fake-model")).json()["spatz"]
-    assert card == {"context": "auto", "native_context": CONTEXT, "context_limit": LIMIT}
+    assert card == {"context": "auto", "native_context": CONTEXT, "context_limit": LIMIT, "images": "read"}
     model.context_limit = 0
     card = (await client.get("/v1/models/fake-model")).json()["spatz"]
-    assert card == {"context": "auto", "native_context": CONTEXT, "context_limit": CONTEXT}
+    assert card == {"context": "auto", "native_context": CONTEXT, "context_limit": CONTEXT, "images": "read"}
     assert (await client.get("/v1/models")).json()["data"][0]["spatz"] == card
 
 

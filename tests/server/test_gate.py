@@ -89,7 +89,7 @@ async def test_models(client: httpx.AsyncClient) -> None:
             "object": "model",
             "created": 1_700_000_000,
             "owned_by": "spatz",
-            "spatz": {"context": "auto", "native_context": CONTEXT, "context_limit": CONTEXT},
+            "spatz": {"context": "auto", "native_context": CONTEXT, "context_limit": CONTEXT, "images": "read"},
         }
         assert (await client.get(f"/v1/models/{entry['id']}")).json() == entry
     check_error(await client.get("/v1/models/a/b"), 404, "model_not_found")

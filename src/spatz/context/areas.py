@@ -21,6 +21,7 @@ class Area:
     end: int
     kind: Kind = "instruction"
     role: str = "user"
+    source: int | None = None  # of what was read of an image or a file: which of the turn's it is
 
     @property
     def size(self) -> int:

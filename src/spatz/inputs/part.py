@@ -5,7 +5,7 @@ It says where the bytes are, and nothing has been looked at. What it becomes is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["Detail", "InputPart"]
@@ -18,7 +18,8 @@ class InputPart:
     """Exactly one of url, data and file_id is given."""
 
     kind: Literal["image", "file"]
-    param: str  # the part's path in the request, for errors: "messages.[0].content.[1].image_url.url"
+    # The part's path in the request, for errors: "messages[0].content[1].image_url.url". It says nothing of what it is.
+    param: str = field(compare=False)
     url: str = ""  # data:, http: or https:
     data: bytes | None = None  # read already (a command's file)
     file_id: str = ""  # of a stored file

@@ -39,6 +39,7 @@ class _Part:
     role: str
     kind: Kind
     text: str
+    source: int | None = None
 
 
 def build_chat(
@@ -49,8 +50,8 @@ def build_chat(
     tools: Sequence[Mapping[str, Any]] = (),
     add_generation_prompt: bool = True,
 ) -> Prompt:
-    """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?}, joined by line breaks.
-    kind is "instruction" (the default) or "document". tools, and the tool_calls of messages, are in the form of Hugging
+    """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?, source?}, joined by line
+    breaks. kind is "instruction" (the default) or "document"; source is what its area says of it. tools, and the tool_calls of messages, are in the form of Hugging
     Face's templates. Raises RequestError for messages that cannot be rendered whole.
     """
     if template is None:
@@ -122,7 +123,7 @@ def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
         kind = item.get("kind", "instruction")
         if kind not in ("instruction", "document"):
             raise RequestError("A part is an instruction or a document.", param=f"messages.[{index}].content")
-        parts.append(_Part(_ROLES[role], kind, item["text"]))
+        parts.append(_Part(_ROLES[role], kind, item["text"], item.get("source")))
     return parts
 
 
@@ -296,6 +297,7 @@ def _encode(
     with_bos = _with_bos(tokens, tokenizer)
     bos = len(with_bos) - len(tokens)
     areas = (
-        Area(token_at[begin][0] + bos, token_at[end][1] + bos, part.kind, part.role) for part, begin, end in places
+        Area(token_at[begin][0] + bos, token_at[end][1] + bos, part.kind, part.role, part.source)
+        for part, begin, end in places
     )
     return Prompt(with_bos, tuple(area for area in areas if area.size))

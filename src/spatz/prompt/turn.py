@@ -1,7 +1,8 @@
 """What one turn of a conversation asks of the model, in no API's words: chat and Responses both become this.
 
 Messages are dicts as chat templates know them: {role, content, name?, tool_calls?, tool_call_id?}, where tool_calls is
-a list of `ToolCall`s. How tools get into the prompt and calls out of the text is tools.py's business, how a format
+a list of `ToolCall`s. content is a text, or a list of parts: {type: "text", text, kind?, source?}, and `InputPart`s
+until they have been read (server/input_parts.py). How tools get into the prompt and calls out of the text is tools.py's business, how a format
 constrains the answer grammar.py's.
 """
 
@@ -11,7 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["GrammarFormat", "JsonFormat", "Message", "OutputFormat", "Tool", "ToolCall", "ToolChoice", "Turn"]
+from spatz.inputs.document import Document
+
+__all__ = [
+    "GrammarFormat",
+    "InputRead",
+    "JsonFormat",
+    "Message",
+    "OutputFormat",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "Turn",
+    "spoken",
+]
 
 Message = dict[str, Any]
 
@@ -63,9 +77,26 @@ class ToolChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class InputRead:
+    """An image or a file of the request, and what was read of it."""
+
+    param: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     messages: list[Message]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     parallel_tool_calls: bool = True
     output_format: OutputFormat | None = None  # None: free text
+    inputs: tuple[InputRead, ...] = ()  # what the messages' parts name as their source
+
+
+def spoken(content: Any) -> str:
+    """What a message's content says itself, without its documents, images and files."""
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content or () if isinstance(part, dict) and part.get("kind") != "document"]
+    return "\n".join(part["text"] for part in parts)

@@ -12,11 +12,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams, TokenLogprob
+from spatz.errors import ContextLengthError
 from spatz.prompt.tools import chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.call_reader import CallReader
+from spatz.server.context import context_limit
 from spatz.server.events import CallArguments, CallDone, CallStarted, Event, Finished, Reason, TextDelta
-from spatz.server.generate import LONG_TEXT, Totals, stream
+from spatz.server.generate import LONG_TEXT, Totals, stream, text_size
+from spatz.server.input_use import InputUse, input_uses
 from spatz.server.meter import Meter
 from spatz.server.served import ServedModel
 
@@ -36,6 +39,8 @@ __all__ = [
     "prepare",
 ]
 
+LONGEST_TEXT = 15 << 20  # characters, of which the longest context takes no third; rendering has a bound close above
+
 
 @dataclass(slots=True)
 class Answer:
@@ -54,6 +59,7 @@ class Work:
     turn: Turn
     request: Request
     undecided: bool = False  # whether it calls a tool is found out first, when it is answered
+    inputs: tuple[InputUse, ...] = ()  # what its images and files cost
 
     @property
     def params(self) -> SamplingParams:
@@ -85,13 +91,20 @@ async def prepare(
         context=context,
         owner=meter.caller.owner,
     )
-    return Work(turn, await _completed(model, first, request), open_question)
+    completed = await _completed(model, first, request)
+    return Work(turn, completed, open_question, input_uses(turn, completed.areas))
 
 
 async def _completed(model: ServedModel, turn: Turn, request: Request) -> Request:
     """With the turn's prompt and constraint."""
     constraint = await model.constrain(turn, request.source)
-    size = sum(len(message.get("content") or "") for message in turn.messages)
+    size = text_size(turn)
+    if size > LONGEST_TEXT:
+        raise ContextLengthError(
+            f"This model's maximum context length is {context_limit(model, request.context)} tokens. However, your "
+            f"{request.source} have {size} characters of text, and a prompt can have at most {LONGEST_TEXT}.",
+            param=request.source,
+        )
     prompt = model.encode_turn(turn) if size < LONG_TEXT else await asyncio.to_thread(model.encode_turn, turn)
     params = request.params
     if params.stop and not may_answer_text(turn):
@@ -109,6 +122,7 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
     named = work.turn.tool_choice.mode == "required" and len(work.turn.tool_choice.names) == 1
     readers = [CallReader(index, turn, model.dialect, named=named) for index in range(request.params.n)]
     totals = Totals()
+    totals.inputs = work.inputs
     left = request.params.n
     async with aclosing(stream(model, [request], meter)) as deltas:
         async for index, delta in deltas:

@@ -1,6 +1,7 @@
 """The messages of a chat request: what each role may say, and that calls of tools and their results belong together.
 
-They come out as a turn's messages: text, calls and results, ready for the chat template. Nothing is rendered here.
+They come out as a turn's messages: text, images and files (as parts that are still to be read), calls and results.
+Nothing is read or rendered here.
 """
 
 from __future__ import annotations
@@ -10,30 +11,82 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from spatz.inputs.part import InputPart
 from spatz.prompt.turn import Message as TurnMessage
-from spatz.prompt.turn import ToolCall
+from spatz.prompt.turn import ToolCall, spoken
 from spatz.server.fields import Strict, problem, refused
 
-__all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "mentions"]
+__all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "check_sources", "data_url", "mentions"]
 
 MAX_MESSAGES = 65_536
 MAX_CALLS = 128  # in one message
 ROLES = ("system", "developer", "user", "assistant", "tool")
-LATER_PARTS = ("image_url", "input_audio", "file")
+INPUT_PARTS = ("image_url", "file")
 
 
 def _part(value: Any) -> Any:
     kind = value.get("type") if isinstance(value, dict) else "text"
-    if kind in LATER_PARTS:
+    if kind == "input_audio":
         raise problem(
             "unsupported_value", f"Invalid content type. {kind} is only supported by certain models.", ".type"
         )
     return value
 
 
+def _text_part(value: Any) -> Any:
+    """Of a message that is not the user's."""
+    kind = value.get("type") if isinstance(value, dict) else "text"
+    if kind in INPUT_PARTS:
+        noun = "Images" if kind == "image_url" else "Files"
+        raise problem(
+            "invalid_value", f"Invalid value: '{kind}'. {noun} are only allowed in messages of the user.", ".type"
+        )
+    return _part(value)
+
+
 class TextPart(Strict):
     type: Literal["text"]
     text: str
+
+
+class ImageUrl(Strict):
+    url: Annotated[str, Field(min_length=1)]
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImagePart(Strict):
+    type: Literal["image_url"]
+    image_url: ImageUrl
+    prompt_cache_breakpoint: refused("prompt_cache_breakpoint") = None  # type: ignore[valid-type]
+
+    def input_part(self, place: str) -> InputPart:
+        return InputPart("image", f"{place}.image_url.url", self.image_url.url, detail=self.image_url.detail or "auto")
+
+
+class FileData(Strict):
+    """Either the bytes or the id of an uploaded file."""
+
+    file_data: Annotated[str, Field(min_length=1)] | None = None
+    file_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    filename: Annotated[str, Field(max_length=1024)] | None = None
+
+    @model_validator(mode="after")
+    def check(self) -> FileData:
+        check_sources(file_data=self.file_data, file_id=self.file_id)
+        return self
+
+
+class FilePart(Strict):
+    type: Literal["file"]
+    file: FileData
+    prompt_cache_breakpoint: refused("prompt_cache_breakpoint") = None  # type: ignore[valid-type]
+
+    def input_part(self, place: str) -> InputPart:
+        given = self.file
+        if given.file_id is not None:
+            return InputPart("file", f"{place}.file.file_id", file_id=given.file_id, filename=given.filename or "")
+        url = data_url(given.file_data or "")
+        return InputPart("file", f"{place}.file.file_data", url, filename=given.filename or "")
 
 
 class RefusalPart(Strict):
@@ -45,8 +98,31 @@ class RefusalPart(Strict):
         return self.refusal
 
 
+def check_sources(**given: str | None) -> None:
+    """One of these, and only one, says where the bytes are."""
+    found = [name for name, value in given.items() if value is not None]
+    names = ", ".join(f"'{name}'" for name in given)
+    if not found:
+        raise problem("missing_required_parameter", f"Missing required parameter: one of {names} must be provided.")
+    if len(found) > 1:
+        raise problem(
+            "mutually_exclusive_parameters",
+            f"Mutually exclusive parameters. Ensure you are only providing one of: {names}.",
+        )
+
+
+def data_url(file_data: str) -> str:
+    """The data: URL that file_data is, or the base64 that it may be instead, as one."""
+    return file_data if file_data[:5].lower() == "data:" else f"data:;base64,{file_data}"
+
+
 def _branch(value: Any) -> str:
     return "~parts" if isinstance(value, list) else "~text"
+
+
+def _user_branch(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else ""
+    return f"~{kind}" if kind in INPUT_PARTS else "~text"
 
 
 def _answer_part(value: Any) -> str:
@@ -58,12 +134,21 @@ AnswerPart = Annotated[
 ]
 Content = Annotated[
     Annotated[str, Tag("~text")]
-    | Annotated[list[Annotated[TextPart, BeforeValidator(_part)]], Field(min_length=1), Tag("~parts")],
+    | Annotated[list[Annotated[TextPart, BeforeValidator(_text_part)]], Field(min_length=1), Tag("~parts")],
+    Discriminator(_branch),
+]
+UserPart = Annotated[
+    Annotated[TextPart, Tag("~text")] | Annotated[ImagePart, Tag("~image_url")] | Annotated[FilePart, Tag("~file")],
+    Discriminator(_user_branch),
+]
+UserContent = Annotated[
+    Annotated[str, Tag("~text")]
+    | Annotated[list[Annotated[UserPart, BeforeValidator(_part)]], Field(min_length=1), Tag("~parts")],
     Discriminator(_branch),
 ]
 AnswerContent = Annotated[
     Annotated[str, Tag("~text")]
-    | Annotated[list[Annotated[AnswerPart, BeforeValidator(_part)]], Field(min_length=1), Tag("~parts")],
+    | Annotated[list[Annotated[AnswerPart, BeforeValidator(_text_part)]], Field(min_length=1), Tag("~parts")],
     Discriminator(_branch),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -83,16 +168,27 @@ class InstructionMessage(Message):
     role: Literal["system", "developer"]
     content: Content
 
-    def plain(self) -> TurnMessage:
+    def plain(self, place: str) -> TurnMessage:
         return self.render("system", _text(self.content))
 
 
 class UserMessage(Message):
     role: Literal["user"]
-    content: Content
+    content: UserContent
 
-    def plain(self) -> TurnMessage:
-        return self.render("user", _text(self.content))
+    def plain(self, place: str) -> TurnMessage:
+        content = self.content
+        if isinstance(content, str) or all(isinstance(part, TextPart) for part in content):
+            return self.render("user", _text(content))  # type: ignore[arg-type]
+        parts: list[Any] = [
+            {"type": "text", "text": part.text}
+            if isinstance(part, TextPart)
+            else part.input_part(f"{place}.content[{index}]")
+            for index, part in enumerate(content)
+        ]
+        if self.name:
+            parts.insert(0, {"type": "text", "text": f"{self.name}:"})
+        return {"role": "user", "content": parts}
 
 
 class CalledFunction(Strict):
@@ -154,7 +250,7 @@ class AssistantMessage(Message):
             raise problem("missing_required_parameter", "Missing required parameter: '{param}'.", ".content")
         return self
 
-    def plain(self) -> TurnMessage:
+    def plain(self, place: str) -> TurnMessage:
         text = _text(self.content) if self.content is not None else ""
         message = self.render("assistant", text + (self.refusal or ""))
         if self.tool_calls:
@@ -168,7 +264,7 @@ class ToolMessage(Strict):
     tool_call_id: CallId
     name: Name | None = None  # the tool's; older clients send it, and the call says it too
 
-    def plain(self) -> TurnMessage:
+    def plain(self, place: str) -> TurnMessage:
         return {"role": "tool", "content": _text(self.content), "tool_call_id": self.tool_call_id}
 
 
@@ -254,4 +350,4 @@ def _unanswered(ids: Sequence[str], place: str) -> Exception:
 
 def mentions(messages: Sequence[TurnMessage], word: str) -> bool:
     """Whether any message says it, in any case."""
-    return any(word in message["content"].lower() for message in messages)
+    return any(word in spoken(message["content"]).lower() for message in messages)

@@ -93,9 +93,12 @@ class ChatRequest(Sampling):
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     def turn(self) -> Turn:
-        """Raises RequestError for tools and formats that cannot be."""
+        """Its images and files are still to be read (input_parts.py).
+
+        Raises RequestError for tools and formats that cannot be.
+        """
         wanted = self.response_format.wanted() if self.response_format is not None else None
-        messages = [message.plain() for message in self.messages]
+        messages = [message.plain(f"messages[{index}]") for index, message in enumerate(self.messages)]
         if wanted == JsonFormat() and not mentions(messages, "json"):
             raise RequestError(
                 "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",

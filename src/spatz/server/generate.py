@@ -17,7 +17,9 @@ from starlette.requests import Request as HttpRequest
 from spatz.engine.request import ContextUse, Delta, FinishReason, Request, TokenLogprob, Usage
 from spatz.errors import RequestError
 from spatz.prompt.build import Prompt
+from spatz.prompt.turn import Turn
 from spatz.server.context import context_body, planned, shared_mode
+from spatz.server.input_use import InputUse
 from spatz.server.meter import Charge, Meter
 from spatz.server.served import ServedModel
 from spatz.server.sse import wait_for_disconnect
@@ -31,6 +33,7 @@ __all__ = [
     "gather",
     "stopping",
     "stream",
+    "text_size",
     "unless_gone",
 ]
 
@@ -65,6 +68,7 @@ class Totals:
     completion_tokens: int = 0
     cached_tokens: int = 0
     contexts: dict[int, ContextUse] = field(default_factory=dict)  # by the place of the prompt
+    inputs: Sequence[InputUse] = ()  # its images and files
 
     def add(self, usage: Usage, place: int = 0) -> None:
         """place: of the prompt in its request."""
@@ -73,7 +77,17 @@ class Totals:
         self.completion_tokens += usage.completion_tokens
         self.cached_tokens += usage.cached_tokens
 
+    @property
+    def image_tokens(self) -> int:
+        return sum(use.tokens for use in self.inputs if use.is_image)
+
+    def told(self) -> dict[str, Any]:
+        """The object `spatz` of a usage."""
+        told = context_body(self.contexts)
+        return told | {"inputs": [use.body() for use in self.inputs]} if self.inputs else told
+
     def body(self) -> dict[str, Any]:
+        image_tokens = self.image_tokens
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -81,8 +95,8 @@ class Totals:
             "prompt_tokens_details": {
                 "cached_tokens": self.cached_tokens,
                 "audio_tokens": 0,
-                "text_tokens": self.prompt_tokens,
-                "image_tokens": 0,
+                "text_tokens": self.prompt_tokens - image_tokens,
+                "image_tokens": image_tokens,
             },
             "completion_tokens_details": {
                 "reasoning_tokens": 0,
@@ -90,7 +104,7 @@ class Totals:
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
             },
-            "spatz": context_body(self.contexts),
+            "spatz": self.told(),
         }
 
 
@@ -198,6 +212,14 @@ async def unless_gone(request: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
         working.cancel()
         gone.cancel()
         await asyncio.gather(working, gone, return_exceptions=True)
+
+
+def text_size(turn: Turn) -> int:
+    """Characters of its messages."""
+    contents = [message.get("content") or "" for message in turn.messages]
+    return sum(
+        len(content) if isinstance(content, str) else sum(len(part["text"]) for part in content) for content in contents
+    )
 
 
 async def encode_off_loop(size: int, encode: Callable[[T], Prompt], value: T) -> Prompt:

@@ -81,6 +81,18 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.inputs = Histogram(
+            "spatz_input_seconds",
+            "Time to read an image or a file, by what it was",
+            ["kind"],
+            buckets=FIRST_TOKEN,
+            registry=self.registry,
+        )
+
+    def read_input(self, kind: str, seconds: float) -> None:
+        """kind: image, pdf, text or failed."""
+        self.inputs.labels(kind).observe(seconds)
+
     def finished(self, route: str, status: int, seconds: float) -> None:
         self.requests.labels(route, str(status)).inc()
         self.seconds.labels(route).observe(seconds)

@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 from spatz.errors import RequestError
-from spatz.server.context import context_body
 from spatz.server.generate import Totals
 from spatz.server.json_response import dumps
 from spatz.server.responses_items import Item
@@ -82,14 +81,17 @@ def failure(error: RequestError) -> dict[str, str]:
 
 
 def usage_body(totals: Totals) -> dict[str, Any]:
+    # What is written to the cache costs nothing here, so none of it is counted.
+    details = {"cached_tokens": totals.cached_tokens, "cache_write_tokens": 0}
+    if totals.image_tokens:  # the API has no such key here
+        details["image_tokens"] = totals.image_tokens
     return {
         "input_tokens": totals.prompt_tokens,
-        # What is written to the cache costs nothing here, so none of it is counted.
-        "input_tokens_details": {"cached_tokens": totals.cached_tokens, "cache_write_tokens": 0},
+        "input_tokens_details": details,
         "output_tokens": totals.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": totals.prompt_tokens + totals.completion_tokens,
-        "spatz": context_body(totals.contexts),
+        "spatz": totals.told(),
     }
 
 

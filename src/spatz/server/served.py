@@ -58,6 +58,10 @@ class ServedModel(Protocol):
         """The same where it is routed or skimmed; not more than `context_length` where the model cannot do that."""
 
     @property
+    def sees(self) -> bool:
+        """Whether it is given images themselves; to one that is not, they are read."""
+
+    @property
     def grammars(self) -> Grammars:
         """Makes constraints out of formats."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from starlette.requests import Request
 from spatz.config import Settings
 from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
+from spatz.inputs.fetch import Fetcher, FetchPolicy
+from spatz.inputs.reader import CachedReader, reader_of
 from spatz.server.caller import caller_of
 from spatz.server.context import context_limit
 from spatz.server.fields import Sampling
@@ -46,6 +49,8 @@ class State:
     limiter: Limiter = field(init=False)
     usage: UsageRecorder = field(init=False)
     files: Files = field(init=False)
+    reader: CachedReader = field(init=False)
+    fetcher: Fetcher | None = field(init=False)  # None: nothing is fetched
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.database)
@@ -59,6 +64,11 @@ class State:
             limit=self.settings.max_storage_mb << 20,
             days=self.settings.file_days,
         )
+        self.reader = reader_of(self.settings)
+        self.services.append(self.reader)
+        self.fetcher = fetcher_of(self.settings)
+        if self.fetcher is not None:
+            self.services.append(_closing(self.fetcher))
         self.names = tuple(dict.fromkeys((self.model.name, *self.settings.aliases)))
 
     def check_model(self, name: str) -> None:
@@ -91,6 +101,28 @@ class State:
             "model": self.model.name,
             "system_fingerprint": self.model.fingerprint,
         }
+
+
+def fetcher_of(settings: Settings) -> Fetcher | None:
+    """Raises ConfigError."""
+    if settings.fetch == "off":
+        return None
+    return Fetcher(
+        FetchPolicy(
+            hosts=settings.fetch_hosts,
+            max_bytes=settings.input_mb << 20,
+            timeout=settings.fetch_seconds,
+            proxy=settings.fetch_proxy,
+        )
+    )
+
+
+@asynccontextmanager
+async def _closing(fetcher: Fetcher) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        fetcher.close()
 
 
 def state_of(request: Request) -> State:

@@ -25,7 +25,7 @@ from spatz.engine.request import Request, Tokens
 from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.tools import callable_tools, chosen
-from spatz.prompt.turn import Tool, ToolChoice, Turn
+from spatz.prompt.turn import Tool, ToolChoice, Turn, spoken
 
 __all__ = ["AT_ONCE", "THRESHOLD", "Judgement", "Scorer", "ToolJudge"]
 
@@ -121,9 +121,7 @@ def _question(turn: Turn) -> str | None:
     last = turn.messages[-1]
     if last["role"] != "user":
         return None
-    content = last["content"]
-    text = content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
-    return text.strip()[-LONGEST_QUESTION:] or None
+    return spoken(last["content"]).strip()[-LONGEST_QUESTION:] or None
 
 
 def _said(question: str) -> str:

@@ -26,6 +26,7 @@ from spatz.server.chat_request import ChatRequest
 from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
+from spatz.server.input_parts import parts_of, read_parts
 from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
 from spatz.server.problems import parse_body, validate
@@ -49,6 +50,13 @@ async def create_chat_completion(request: Request) -> Response:
     meter = state.meter(request)
     top = (body.top_logprobs or 0) if body.logprobs else None
     turn = body.turn()
+    parts = parts_of(turn.messages)
+    if parts:
+        try:
+            readings = await unless_gone(request, read_parts(state, meter.caller, parts, pdf_only=True))
+        except ClientGone:
+            return Response(status_code=499)
+        turn = readings.put(turn)
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     mode = context_mode(body.spatz, state.settings.context)
     work = await prepare(

@@ -63,11 +63,14 @@ class Health(Shape):
 
 
 class ModelContext(Shape):
-    """context: how prompts are read where a request does not say. Lengths are of prompt and answer together."""
+    """context: how prompts are read where a request does not say. Lengths are of prompt and answer together. images:
+    whether the model sees them, or is told what could be read in them.
+    """
 
     context: Literal["auto", "exact", "routed", "skim"]
     native_context: Count
     context_limit: Count
+    images: Literal["read", "seen"]
 
 
 class Model(Shape):
@@ -78,12 +81,35 @@ class Model(Shape):
     spatz: ModelContext
 
 
+class InputNote(Shape):
+    """What a caller has to know of an image or a file: a word for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+class InputUse(Shape):
+    """What was read of an image or a file. tokens: of the prompt. pictures: pages that were read as pictures."""
+
+    param: str
+    kind: Literal["image", "pdf", "text"]
+    tokens: Count
+    pages: Count
+    read_pages: Count
+    pictures: Count
+    confidence: Annotated[float, Field(ge=0, le=1)] | None
+    notes: list[InputNote]
+
+
 class ContextUse(Shape):
-    """How a prompt was read. spans: token ranges [start, end) of the prompt that the answer was drawn from."""
+    """How a prompt was read. spans: token ranges [start, end) of the prompt that the answer was drawn from. inputs: one
+    for each image and file, in their order; it is there where the request had any.
+    """
 
     mode: Literal["exact", "routed", "skim"]
     blocks: Count
     spans: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    inputs: Annotated[list[InputUse], Field(default_factory=list)]
 
 
 def exactly() -> ContextUse:

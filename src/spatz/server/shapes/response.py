@@ -19,6 +19,26 @@ class InputText(Shape):
     text: str
 
 
+class InputImage(Shape):
+    """As it was sent."""
+
+    type: Literal["input_image"]
+    detail: Literal["auto", "low", "high"]
+    file_id: str | None
+    image_url: str | None
+
+
+class InputFile(Shape):
+    """As it was sent: one of the first three is there."""
+
+    type: Literal["input_file"]
+    file_data: str = ""
+    file_id: str = ""
+    file_url: str = ""
+    filename: str = ""
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
 class OutputText(Shape):
     type: Literal["output_text"]
     text: str
@@ -36,7 +56,7 @@ class Message(Shape):
     type: Literal["message"]
     status: ItemStatus
     role: Literal["user", "assistant", "system", "developer"]
-    content: list[InputText | OutputText | Refusal]
+    content: list[InputText | InputImage | InputFile | OutputText | Refusal]
 
 
 class FunctionCall(Shape):
@@ -62,7 +82,7 @@ class CallOutput(Shape):
     type: Literal["function_call_output", "custom_tool_call_output"]
     status: ItemStatus
     call_id: str
-    output: str | list[InputText]
+    output: str | list[InputText | InputImage | InputFile]
     name: str = ""
 
 
@@ -118,6 +138,7 @@ class CustomTool(Shape):
 class InputDetails(Shape):
     cached_tokens: Count
     cache_write_tokens: Count
+    image_tokens: Annotated[Count, Field(default=0)]  # where there are images
 
 
 class OutputDetails(Shape):
