@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "context/token_index.h"
 #include "model/decoder.h"
+#include "model/vision.h"
 #include "ops/sampling.h"
 #include "text/bpe.h"
 
@@ -298,6 +299,63 @@ class Model {
     std::unique_ptr<Decoder> decoder_;
 };
 
+class VisionModel {
+  public:
+    VisionModel(Context& context, const VisionConfig& config) : context_(context), config_(config), weights_(config) {}
+
+    void set_tensor(const std::string& name, const std::string& dtype, const std::vector<int64_t>& shape,
+                    nb::handle data, const std::string& format) {
+        const ByteView view(data);
+        nb::gil_scoped_release unlocked;
+        weights_.set(name, dtype, shape, view.bytes(), format, context_.pool);
+    }
+
+    void finish() {
+        weights_.finish();
+        encoder_ = std::make_unique<VisionEncoder>(config_, weights_, *context_.kernels, context_.pool);
+    }
+
+    int64_t tokens(int64_t height, int64_t width) const { return encoder().tokens(height, width); }
+
+    OutArray<float> encode(const InArray<float, 4>& pixels, const InArray<int32_t, 2>& positions,
+                           const std::optional<InArray<bool, 2>>& mask) {
+        if (pixels.shape(1) != static_cast<size_t>(kImageChannels)) {
+            throw std::invalid_argument("pixels must be [images, 3, height, width]");
+        }
+        VisionView view;
+        view.images = static_cast<int64_t>(pixels.shape(0));
+        view.height = static_cast<int64_t>(pixels.shape(2));
+        view.width = static_cast<int64_t>(pixels.shape(3));
+        view.pixels = {pixels.data(), pixels.size()};
+        if (positions.shape(0) != pixels.shape(0) || (mask && mask->shape(0) != pixels.shape(0))) {
+            throw std::invalid_argument("positions and mask must have one row per image");
+        }
+        view.positions = {positions.data(), positions.size()};
+        if (mask) view.mask = {reinterpret_cast<const uint8_t*>(mask->data()), mask->size()};
+        const auto made = static_cast<size_t>(encoder().tokens(view.height, view.width));
+        const auto width = static_cast<size_t>(config_.text_hidden);
+        Result<float> out({pixels.shape(0), made, width}, 0.0f);
+        {
+            nb::gil_scoped_release unlocked;
+            encoder_->encode(view, {out.data.get(), pixels.shape(0) * made * width});
+        }
+        return out.give();
+    }
+
+    const VisionWeights& weights() const { return weights_; }
+
+  private:
+    const VisionEncoder& encoder() const {
+        if (!encoder_) throw std::invalid_argument("the model is not finished");
+        return *encoder_;
+    }
+
+    Context& context_;
+    VisionConfig config_;
+    VisionWeights weights_;
+    std::unique_ptr<VisionEncoder> encoder_;
+};
+
 Sampler make_sampler(int vocab, float temperature, float top_p, int top_k, float min_p, int64_t seed,
                      float presence_penalty, float frequency_penalty, float repetition_penalty,
                      const std::optional<std::map<int32_t, float>>& logit_bias, int top_logprobs) {
@@ -440,6 +498,28 @@ void bind_model(nb::module_& m) {
                                                                     {static_cast<size_t>(cache.page_bytes())});
             },
             "page"_a, nb::rv_policy::reference_internal);
+}
+
+void bind_vision(nb::module_& m) {
+    nb::class_<VisionConfig>(m, "VisionConfig")
+        .def(nb::init<>())
+        .def_rw("patch", &VisionConfig::patch)
+        .def_rw("positions", &VisionConfig::positions)
+        .def_rw("hidden", &VisionConfig::hidden)
+        .def_rw("intermediate", &VisionConfig::intermediate)
+        .def_rw("layers", &VisionConfig::layers)
+        .def_rw("heads", &VisionConfig::heads)
+        .def_rw("norm_eps", &VisionConfig::norm_eps)
+        .def_rw("shuffle", &VisionConfig::shuffle)
+        .def_rw("text_hidden", &VisionConfig::text_hidden);
+    nb::class_<VisionModel>(m, "VisionModel")
+        .def(nb::init<Context&, const VisionConfig&>(), "context"_a, "config"_a, nb::keep_alive<1, 2>())
+        .def("set_tensor", &VisionModel::set_tensor, "name"_a, "dtype"_a, "shape"_a, "data"_a, "format"_a = "")
+        .def("finish", &VisionModel::finish)
+        .def_prop_ro("formats", [](const VisionModel& model) { return model.weights().bytes_by_format(); })
+        .def("tokens", &VisionModel::tokens, "height"_a, "width"_a)
+        .def("encode", &VisionModel::encode, "pixels"_a.noconvert(), "positions"_a.noconvert(),
+             "mask"_a.noconvert().none() = nb::none());
 }
 
 void bind_sampler(nb::module_& m) {
@@ -625,6 +705,7 @@ NB_MODULE(_core, m) {
             nb::call_guard<nb::gil_scoped_release>());
     bind_config(m);
     bind_model(m);
+    bind_vision(m);
     bind_sampler(m);
     bind_text(m);
     bind_context(m);

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -33,6 +34,25 @@ void pause_or_yield(int spins) {
     }
 }
 
+void Turns::lock() {
+    std::unique_lock<std::mutex> guard(lock_);
+    const uint64_t mine = asked_++;
+    moved_.wait(guard, [&] { return given_ == mine; });
+}
+
+void Turns::unlock() {
+    {
+        const std::lock_guard<std::mutex> guard(lock_);
+        ++given_;
+    }
+    moved_.notify_all();
+}
+
+uint64_t Turns::waiting() {
+    const std::lock_guard<std::mutex> guard(lock_);
+    return asked_ - std::min(asked_, given_ + 1);
+}
+
 ThreadPool::ThreadPool(int threads) : threads_(threads) {
     if (threads < 1 || threads > 1024) throw std::invalid_argument("threads must be between 1 and 1024");
     try {
@@ -53,7 +73,7 @@ void ThreadPool::stop() {
 }
 
 void ThreadPool::run(const std::function<void(Team&)>& body) {
-    const std::lock_guard<std::mutex> turn(turn_);
+    const std::lock_guard<Turns> turn(turn_);
     body_ = &body;
     next_task_[0].store(0, std::memory_order_relaxed);
     next_task_[1].store(0, std::memory_order_relaxed);

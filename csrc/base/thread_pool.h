@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -15,6 +16,21 @@ namespace spatz {
 // Called while waiting for another thread's work, with how often it was called: spins at first, then offers the core to
 // others.
 void pause_or_yield(int spins);
+
+// A lock that is given in the order in which it was asked for. With std::mutex, whoever lets go of it and asks at once
+// again always has it again first: a caller with many short runs would keep all others waiting.
+class Turns {
+  public:
+    void lock();
+    void unlock();
+    uint64_t waiting();  // how many have asked and are not served
+
+  private:
+    std::mutex lock_;
+    std::condition_variable moved_;
+    uint64_t asked_ = 0;
+    uint64_t given_ = 0;  // whose turn it is
+};
 
 class ThreadPool;
 
@@ -48,8 +64,9 @@ class ThreadPool {
     ThreadPool& operator=(const ThreadPool&) = delete;
 
     int threads() const { return threads_; }
-    // Runs body once on every thread and returns when all are done. Calls from several threads take turns. `body` must
-    // not throw past a barrier: an exception on one thread while others wait at one would never let them go.
+    // Runs body once on every thread and returns when all are done. Calls from several threads take turns, in order.
+    // `body` must not throw past a barrier: an exception on one thread while others wait at one would never let them
+    // go.
     void run(const std::function<void(Team&)>& body);
 
   private:
@@ -59,7 +76,7 @@ class ThreadPool {
     void arrive();
 
     int threads_;
-    std::mutex turn_;
+    Turns turn_;
     std::vector<std::thread> workers_;
     const std::function<void(Team&)>* body_ = nullptr;
     std::atomic<uint32_t> generation_{0};

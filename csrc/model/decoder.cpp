@@ -7,6 +7,7 @@
 #include <exception>
 #include <stdexcept>
 
+#include "model/linear.h"
 #include "model/rope.h"
 
 namespace spatz {
@@ -90,18 +91,9 @@ struct Decoder::Step {
         }
     }
 
-    // Fills the parts of a tile that the matrices which read it ask for. Columns from k on are padding.
     void fill(const Tile& tile, float* x, int64_t stride, float outlier,
               std::initializer_list<const PackedMatrix*> readers) {
-        const int64_t k = (*readers.begin())->k;
-        if (k < tile.k) {
-            for (int r = 0; r < tile.rows; ++r) std::fill(x + r * stride + k, x + r * stride + tile.k, 0.0f);
-        }
-        bool bytes = false;
-        bool bf16 = false;
-        for (const PackedMatrix* m : readers) (m->format == Format::kBf16 ? bf16 : bytes) = true;
-        if (bytes) kernels.quantize(x, stride, outlier, tile);
-        if (bf16) kernels.to_bf16(x, stride, tile);
+        fill_tile(kernels, tile, x, stride, outlier, readers);
     }
 
     Tile norm(const TileBuffer& buffer, const float* x, int rows, const float* weight, float* scratch,
@@ -114,9 +106,7 @@ struct Decoder::Step {
 
     void multiply(const PackedMatrix& m, int64_t first_panel, int64_t panels, const Tile& tile, const float* bias,
                   float* out, int64_t stride, bool accumulate = false) {
-        kernels.matmul(m.format, m.panel(first_panel), panels, tile,
-                       bias == nullptr ? nullptr : bias + first_panel * kPanel, out + first_panel * kPanel, stride,
-                       accumulate);
+        multiply_panels(kernels, m, first_panel, panels, tile, bias, out, stride, accumulate);
     }
 
     void norm_head(float* x, const float* weight) {

@@ -1,55 +1,22 @@
 #include "model/weights.h"
 
-#include <charconv>
 #include <stdexcept>
 
 namespace spatz {
-namespace {
-
-// Matrices share large mappings, so that huge pages cover small ones too.
-constexpr size_t kArenaBytes = size_t{64} << 20;
-
-[[noreturn]] void fail(std::string_view name, const std::string& what) {
-    throw std::invalid_argument("tensor '" + std::string(name) + "': " + what);
-}
-
-std::string shape_text(std::span<const int64_t> shape) {
-    std::string text = "[";
-    for (size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-    return text + "]";
-}
-
-}  // namespace
-
-// Where a tensor goes: a matrix [n, k], or a vector [n].
-struct Weights::Slot {
-    PackedMatrix* matrix = nullptr;
-    const float** vector = nullptr;
-    int64_t n = 0;
-    int64_t k = 0;
-};
 
 Weights::Weights(const ModelConfig& config) : config_(config) {
     config_.check();
     layers_.resize(static_cast<size_t>(config_.layers));
 }
 
-Weights::Slot Weights::find(std::string_view name) {
+TensorStore::Slot Weights::find(std::string_view name) {
     const ModelConfig& c = config_;
     if (name == "embed") return {&embed_, nullptr, c.vocab, c.hidden};
     if (name == "lm_head") return {&head_, nullptr, c.vocab, c.hidden};
     if (name == "final_norm") return {nullptr, &final_norm_, c.hidden, 0};
-    constexpr std::string_view kPrefix = "layers.";
-    if (!name.starts_with(kPrefix)) fail(name, "no tensor of this model has that name");
-    const std::string_view rest = name.substr(kPrefix.size());
-    int64_t index = -1;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
-    if (error != std::errc() || index < 0 || index >= c.layers || end == rest.data() + rest.size() || *end != '.') {
-        fail(name, "the layer is not one of this model's " + std::to_string(c.layers));
-    }
-    const std::string_view part(end + 1, static_cast<size_t>(rest.data() + rest.size() - end - 1));
+    const auto [index, part] = layer_name(name, c.layers);
     LayerWeights& l = layers_[static_cast<size_t>(index)];
-    const std::pair<std::string_view, Slot> slots[] = {
+    const std::pair<std::string_view, TensorStore::Slot> slots[] = {
         {"attn_q", {&l.q, nullptr, c.query_width(), c.hidden}},
         {"attn_k", {&l.k, nullptr, c.kv_width(), c.hidden}},
         {"attn_v", {&l.v, nullptr, c.kv_width(), c.hidden}},
@@ -71,56 +38,13 @@ Weights::Slot Weights::find(std::string_view name) {
     for (const auto& [known, slot] : slots) {
         if (part == known) return slot;
     }
-    fail(name, "no tensor of a layer has that name");
+    tensor_error(name, "no tensor of a layer has that name");
 }
 
-uint8_t* Weights::take(int64_t bytes) {
-    const auto size = static_cast<size_t>(round_up(bytes, 64));
-    if (arena_.empty() || arena_.back().size() - used_ < size) {
-        arena_.emplace_back(size > kArenaBytes ? size : kArenaBytes);
-        used_ = 0;
-    }
-    uint8_t* place = arena_.back().data() + used_;
-    used_ += size;
-    return place;
-}
-
-void Weights::set(std::string_view name, std::string_view dtype_name, std::span<const int64_t> shape,
-                  std::span<const uint8_t> data, std::string_view format_name, float add, ThreadPool& pool) {
-    if (finished_) fail(name, "the model is finished");
-    const Slot slot = find(name);
-    const DType dtype = parse_dtype(dtype_name);
-    const std::vector<int64_t> want =
-        slot.matrix != nullptr ? std::vector<int64_t>{slot.n, slot.k} : std::vector<int64_t>{slot.n};
-    if (!std::equal(shape.begin(), shape.end(), want.begin(), want.end())) {
-        fail(name, "its shape is " + shape_text(shape) + ", this model needs " + shape_text(want));
-    }
-    const int64_t row = want.back();
-    if (row % block_elements(dtype) != 0) {
-        fail(name,
-             "rows of " + std::to_string(row) + " values do not divide into blocks of " + std::string(dtype_name));
-    }
-    const int64_t blocks = (slot.matrix != nullptr ? slot.n : 1) * (row / block_elements(dtype));
-    if (static_cast<int64_t>(data.size()) != blocks * block_bytes(dtype)) {
-        fail(name, "it has " + std::to_string(data.size()) + " bytes, its type and shape ask for " +
-                       std::to_string(blocks * block_bytes(dtype)));
-    }
-    if (slot.vector != nullptr) {
-        if (*slot.vector != nullptr) fail(name, "set twice");
-        if (block_elements(dtype) != 1) fail(name, "a vector must be F32, F16 or BF16");
-        auto* values = reinterpret_cast<float*>(take(round_up(slot.n, kPanel) * 4));
-        dequantize(dtype, data.data(), blocks, values);
-        for (int64_t i = 0; i < slot.n; ++i) values[i] += add;
-        *slot.vector = values;
-        return;
-    }
-    if (slot.matrix->data != nullptr) fail(name, "set twice");
-    PackedMatrix matrix{slot.n, slot.k, round_up(slot.k, kBlock), natural_format(dtype), nullptr};
-    if (!format_name.empty()) matrix.format = parse_format(format_name);
-    uint8_t* to = take(matrix.bytes());
-    pack(matrix, dtype, data.data(), to, pool);
-    matrix.data = to;
-    *slot.matrix = matrix;
+void Weights::set(std::string_view name, std::string_view dtype, std::span<const int64_t> shape,
+                  std::span<const uint8_t> data, std::string_view format, float add, ThreadPool& pool) {
+    if (finished_) tensor_error(name, "the model is finished");
+    store_.put(name, find(name), dtype, shape, data, format, add, pool);
 }
 
 void Weights::finish() {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "model/config.h"
+#include "model/tensors.h"
 #include "ops/pack.h"
 
 namespace spatz {
@@ -50,17 +50,14 @@ class Weights {
     std::map<std::string, int64_t> bytes_by_format() const;
 
   private:
-    struct Slot;
-    Slot find(std::string_view name);
-    uint8_t* take(int64_t bytes);
+    TensorStore::Slot find(std::string_view name);
     std::vector<const PackedMatrix*> matrices() const;
 
     ModelConfig config_;
     std::vector<LayerWeights> layers_;
     PackedMatrix embed_, head_;
     const float* final_norm_ = nullptr;
-    std::vector<Mapping> arena_;
-    size_t used_ = 0;  // of the last mapping in the arena
+    TensorStore store_;
     bool finished_ = false;
 };
 

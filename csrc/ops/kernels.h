@@ -44,6 +44,12 @@ struct Kernels {
     // out[r] = x[r] / rms(x[r]) * weight; n values, then zeros up to out_stride. out may be x.
     void (*rms_norm)(const float* x, int64_t stride, int rows, int64_t n, const float* weight, float eps, float* out,
                      int64_t out_stride);
+    // out[r] = (x[r] - mean(x[r])) / sqrt(variance(x[r]) + eps) * weight + bias; n values, then zeros up to out_stride.
+    // out may be x.
+    void (*layer_norm)(const float* x, int64_t stride, int rows, int64_t n, const float* weight, const float* bias,
+                       float eps, float* out, int64_t out_stride);
+    // x[i] = activation(x[i]); n: a multiple of 16.
+    void (*activate)(Activation activation, float* x, int64_t n);
     // gate[i] = activation(gate[i]) * up[i]; n: a multiple of 16.
     void (*gated)(Activation activation, float* gate, const float* up, int64_t n);
     // a[i] += b[i]; n: a multiple of 16.

@@ -101,9 +101,12 @@ static void to_bf16(const float* x, int64_t stride, const Tile& tile) {
     const int64_t rows = tile.rows;
     for (int64_t r = 0; r < rows; ++r) {
         const float* row = x + r * stride;
-        for (int64_t pair = 0; pair < tile.k / 2; ++pair) {
-            tile.bf16[(pair * rows + r) * 2] = float_to_bf16(row[2 * pair]);
-            tile.bf16[(pair * rows + r) * 2 + 1] = float_to_bf16(row[2 * pair + 1]);
+        uint16_t* to = tile.bf16 + r * 2;
+        for (int64_t b = 0; b < tile.k; b += kBlock) {
+            // A block at a time, which compilers turn into vectors; then in pairs to where they belong.
+            uint16_t block[kBlock];
+            for (int i = 0; i < kBlock; ++i) block[i] = float_to_bf16(row[b + i]);
+            for (int i = 0; i < kBlock; i += 2, to += rows * 2) std::memcpy(to, block + i, 4);
         }
     }
 }
@@ -313,6 +316,35 @@ static void rms_norm(const float* x, int64_t stride, int rows, int64_t n, const 
     }
 }
 
+static void layer_norm(const float* x, int64_t stride, int rows, int64_t n, const float* weight, const float* bias,
+                       float eps, float* out, int64_t out_stride) {
+    const int64_t whole = n / 16 * 16;
+    const auto count = static_cast<float>(n);
+    for (int r = 0; r < rows; ++r) {
+        const float* row = x + r * stride;
+        float* to = out + r * out_stride;
+        F lanes = zero_f();
+        for (int64_t i = 0; i < whole; i += 16) lanes = add_f(lanes, load_f(row + i));
+        float sum = sum_f(lanes);
+        for (int64_t i = whole; i < n; ++i) sum += row[i];
+        const float mean = sum / count;
+        F squares = zero_f();
+        for (int64_t i = 0; i < whole; i += 16) {
+            const F centred = sub_f(load_f(row + i), set_f(mean));
+            squares = fma_f(centred, centred, squares);
+        }
+        sum = sum_f(squares);
+        for (int64_t i = whole; i < n; ++i) sum += (row[i] - mean) * (row[i] - mean);
+        const float scale = 1.0f / std::sqrt(sum / count + eps);
+        for (int64_t i = 0; i < whole; i += 16) {
+            const F normed = mul_f(sub_f(load_f(row + i), set_f(mean)), set_f(scale));
+            store_f(to + i, fma_f(normed, load_f(weight + i), load_f(bias + i)));
+        }
+        for (int64_t i = whole; i < n; ++i) to[i] = (row[i] - mean) * scale * weight[i] + bias[i];
+        for (int64_t i = n; i < out_stride; ++i) to[i] = 0.0f;
+    }
+}
+
 // A float of this size has no bits behind the point: adding it rounds to the nearest integer, which is then in the low
 // bits of the sum. Cheaper than rounding and scaling, which take the pipes that multiply.
 constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
@@ -339,16 +371,23 @@ static inline F sigmoid_f(F x) {
     return div_f(set_f(1.0f), add_f(set_f(1.0f), power));
 }
 
+static inline F activation_f(Activation activation, F x) {
+    F inner = x;
+    if (activation == Activation::kGeluTanh) {
+        // 0.5 (1 + tanh(y)) is sigmoid(2 y), with y = sqrt(2/pi) (x + 0.044715 x^3)
+        const F cube = mul_f(mul_f(x, x), x);
+        inner = mul_f(set_f(1.59576912f), fma_f(set_f(0.044715f), cube, x));
+    }
+    return mul_f(x, sigmoid_f(inner));
+}
+
+static void activate(Activation activation, float* x, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) store_f(x + i, activation_f(activation, load_f(x + i)));
+}
+
 static void gated(Activation activation, float* gate, const float* up, int64_t n) {
     for (int64_t i = 0; i < n; i += 16) {
-        const F x = load_f(gate + i);
-        F inner = x;
-        if (activation == Activation::kGeluTanh) {
-            // 0.5 (1 + tanh(y)) is sigmoid(2 y), with y = sqrt(2/pi) (x + 0.044715 x^3)
-            const F cube = mul_f(mul_f(x, x), x);
-            inner = mul_f(set_f(1.59576912f), fma_f(set_f(0.044715f), cube, x));
-        }
-        store_f(gate + i, mul_f(mul_f(x, sigmoid_f(inner)), load_f(up + i)));
+        store_f(gate + i, mul_f(activation_f(activation, load_f(gate + i)), load_f(up + i)));
     }
 }
 
@@ -903,7 +942,7 @@ const Kernels kTable = {
 #else
     Isa::kPortable,
 #endif
-    kMaxRows,         quantize,      to_bf16, matmul, rms_norm,   gated, add,
+    kMaxRows,         quantize,      to_bf16, matmul, rms_norm,   layer_norm, activate, gated, add,
     put_query,        put_key_value, attend,  merge,  dot_rounds,
 };
 

@@ -192,6 +192,23 @@ std::vector<float> rms_norm(std::span<const float> x, std::span<const float> wei
     return out;
 }
 
+std::vector<float> layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
+                              float eps) {
+    require(!x.empty() && x.size() == weight.size() && x.size() == bias.size(),
+            "x, weight and bias must have the same size");
+    double sum = 0.0, squares = 0.0;
+    for (const float v : x) sum += static_cast<double>(v);
+    const double mean = sum / static_cast<double>(x.size());
+    for (const float v : x) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(x.size()) + static_cast<double>(eps));
+    std::vector<float> out(x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+        out[i] = static_cast<float>((static_cast<double>(x[i]) - mean) * scale * static_cast<double>(weight[i]) +
+                                    static_cast<double>(bias[i]));
+    }
+    return out;
+}
+
 float silu(float x) {
     const auto v = static_cast<double>(x);
     return static_cast<float>(v / (1.0 + std::exp(-v)));

@@ -41,6 +41,10 @@ std::vector<float> matmul(std::span<const float> x, std::span<const float> weigh
 // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]
 std::vector<float> rms_norm(std::span<const float> x, std::span<const float> weight, float eps);
 
+// out[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i]
+std::vector<float> layer_norm(std::span<const float> x, std::span<const float> weight, std::span<const float> bias,
+                              float eps);
+
 float silu(float x);
 float gelu_tanh(float x);
 

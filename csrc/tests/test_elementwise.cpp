@@ -109,6 +109,53 @@ TEST_CASE("rms_norm: odd sizes, strides and misalignment") {
     }
 }
 
+TEST_CASE("layer_norm: odd sizes, strides, misalignment, and rows far from zero") {
+    Random random(25);
+    for (const Kernels* kernels : all_kernels()) {
+        CAPTURE(std::string(isa_name(kernels->isa)));
+        for (const int64_t n : {1, 2, 15, 16, 17, 31, 32, 33, 64, 100, 768, 1152}) {
+            CAPTURE(n);
+            const int rows = 3;
+            const int64_t in_stride = n + 5, out_stride = n + 7;
+            std::vector<float> x = random.normals(rows * in_stride + 1, 4.0f);
+            for (int64_t i = 0; i < in_stride; ++i) x[static_cast<size_t>(1 + i)] += 50.0f;
+            const std::vector<float> weight = random.normals(n);
+            const std::vector<float> bias = random.normals(n);
+            std::vector<float> out(static_cast<size_t>(rows * out_stride + 2), 7.0f);
+            kernels->layer_norm(x.data() + 1, in_stride, rows, n, weight.data(), bias.data(), 1e-6f, out.data() + 1,
+                                out_stride);
+            CHECK(out.front() == 7.0f);
+            CHECK(out.back() == 7.0f);
+            for (int r = 0; r < rows; ++r) {
+                const float* row = x.data() + 1 + r * in_stride;
+                const std::vector<float> expected =
+                    reference::layer_norm({row, static_cast<size_t>(n)}, weight, bias, 1e-6f);
+                const float* got = out.data() + 1 + r * out_stride;
+                for (int64_t i = 0; i < n; ++i) CHECK(std::abs(got[i] - expected[static_cast<size_t>(i)]) <= 3e-5f);
+                for (int64_t i = n; i < out_stride; ++i) CHECK(got[i] == 0.0f);
+                std::vector<float> alone(row, row + n);
+                kernels->layer_norm(alone.data(), n, 1, n, weight.data(), bias.data(), 1e-6f, alone.data(), n);
+                CHECK(std::equal(alone.begin(), alone.end(), got));
+            }
+        }
+    }
+}
+
+TEST_CASE("activate: what gated makes of it with ones") {
+    Random random(26);
+    for (const Kernels* kernels : all_kernels()) {
+        CAPTURE(std::string(isa_name(kernels->isa)));
+        for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+            std::vector<float> x = random.normals(16 * 40 + 1, 5.0f);
+            std::vector<float> gate = x;
+            const std::vector<float> ones(x.size(), 1.0f);
+            kernels->activate(activation, x.data() + 1, 16 * 40);
+            kernels->gated(activation, gate.data() + 1, ones.data(), 16 * 40);
+            CHECK(x == gate);
+        }
+    }
+}
+
 TEST_CASE("gated: silu and gelu over the whole range") {
     Random random(23);
     for (const Kernels* kernels : all_kernels()) {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 
 using spatz::Team;
 using spatz::ThreadPool;
+using spatz::Turns;
 
 TEST_CASE("thread pool: every thread runs the function once") {
     for (const int threads : {1, 2, 3, 7}) {
@@ -111,6 +113,25 @@ TEST_CASE("thread pool: callers on several threads take turns") {
     for (std::thread& caller : callers) caller.join();
     CHECK(overlaps.load() == 0);
     CHECK(runs.load() == 800);
+}
+
+TEST_CASE("turns: whoever asked before is served before one who asks again at once") {
+    Turns turns;
+    std::vector<int> order;
+    std::vector<std::thread> guests;
+    turns.lock();
+    for (int guest = 0; guest < 3; ++guest) {
+        guests.emplace_back([&, guest] {
+            const std::lock_guard<Turns> turn(turns);
+            order.push_back(guest);
+        });
+        while (turns.waiting() != static_cast<uint64_t>(guest) + 1) std::this_thread::yield();
+    }
+    turns.unlock();
+    turns.lock();
+    CHECK(order == std::vector<int>{0, 1, 2});
+    turns.unlock();
+    for (std::thread& guest : guests) guest.join();
 }
 
 TEST_CASE("thread pool: counts that make no sense are refused") {

@@ -10,9 +10,9 @@
 
 #include "base/thread_pool.h"
 #include "model/decoder.h"
-#include "ops/half.h"
 #include "ops/reference.h"
 #include "random.h"
+#include "rounding.h"
 
 namespace spatz::test {
 
@@ -86,7 +86,7 @@ class TinyModel {
         const auto count = static_cast<int64_t>(tokens.size());
         std::vector<std::vector<float>> x;
         for (const int32_t token : tokens) {
-            x.push_back(row_of(weights.embed(), token));
+            x.push_back(dense_row(weights.embed(), token));
             for (float& v : x.back()) v *= static_cast<float>(c.embedding_scale);
         }
         for (int64_t i = 0; i < c.layers; ++i) {
@@ -103,9 +103,9 @@ class TinyModel {
                 std::vector<float> value = linear(normed, v, l + "attn_v_bias");
                 heads(query, l + "attn_q_norm", i, t);
                 heads(key, l + "attn_k_norm", i, t);
-                query = rounded_heads(query, kind);
-                key = rounded_heads(key, kind);
-                value = rounded_heads(value, kind);
+                query = rounded_heads(query, c.head_dim, kind);
+                key = rounded_heads(key, c.head_dim, kind);
+                value = rounded_heads(value, c.head_dim, kind);
                 keys.insert(keys.end(), key.begin(), key.end());
                 values.insert(values.end(), value.begin(), value.end());
                 const double scale =
@@ -143,42 +143,11 @@ class TinyModel {
     static std::span<const uint8_t> bytes_of(const std::vector<float>& w) {
         return {reinterpret_cast<const uint8_t*>(w.data()), w.size() * sizeof(float)};
     }
-    static std::vector<float> row_of(const PackedMatrix& m, int64_t row) {
-        std::vector<float> out(static_cast<size_t>(m.k_padded));
-        unpack_row(m, row, out.data());
-        out.resize(static_cast<size_t>(m.k));
-        return out;
-    }
-    static std::vector<float> dense(const PackedMatrix& m) {
-        std::vector<float> all;
-        for (int64_t i = 0; i < m.n; ++i) {
-            const std::vector<float> row = row_of(m, i);
-            all.insert(all.end(), row.begin(), row.end());
-        }
-        return all;
-    }
-    static std::vector<float> to_bf16(std::vector<float> x) {
-        for (float& v : x) v = bf16_to_float(float_to_bf16(v));
-        return x;
-    }
-    // Activations in blocks of 32, the last one padded.
-    std::vector<float> rounded(std::vector<float> x) const {
-        if (options_.format == "bf16") return to_bf16(x);
-        const size_t size = x.size();
-        x.resize((size + kBlock - 1) / kBlock * kBlock, 0.0f);
-        x = reference::dequantize_int8(reference::quantize_int8(x, kBlock));
-        x.resize(size);
-        return x;
-    }
-    std::vector<float> rounded_heads(const std::vector<float>& x, KVKind kind) const {
-        if (kind == KVKind::kBf16) return to_bf16(x);
-        return reference::dequantize_int8(reference::quantize_int8(x, options_.config.head_dim));
-    }
     std::vector<float> linear(const std::vector<float>& x, const std::vector<float>& w, const std::string& bias) const {
         const auto found = vectors_.find(bias);
         const std::vector<float> none;
         const auto k = static_cast<int64_t>(x.size());
-        return reference::matmul(rounded(x), w, found == vectors_.end() ? none : found->second, 1,
+        return reference::matmul(rounded(x, options_.format), w, found == vectors_.end() ? none : found->second, 1,
                                  static_cast<int64_t>(w.size()) / k, k);
     }
     std::vector<float> norm(const std::vector<float>& x, const std::string& name) const {

@@ -178,6 +178,56 @@ class Model:
         """
 
 @final
+class VisionConfig:
+    """The shape of a vision tower. Plain attributes, checked when a VisionModel is made of them."""
+
+    patch: int  # pixels of a patch's side
+    positions: int  # learned position embeddings
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int  # hidden is a multiple of it; a head may have any number of dimensions
+    norm_eps: float  # 1e-6
+    shuffle: int  # patches of a side that become one token (Idefics3's scale_factor)
+    text_hidden: int  # hidden size of the decoder that reads the tokens
+    def __init__(self) -> None: ...
+
+@final
+class VisionModel:
+    """A vision tower (SigLIP's encoder), pixel shuffle and connector as Idefics3 and SmolVLM have them.
+
+    Tensor names, all of them needed: "patch" [hidden, 3*patch*patch] (the convolution's weights, flattened),
+    "patch_bias" [hidden], "positions" [positions, hidden], "post_norm", "post_norm_bias" [hidden], "connector"
+    [text_hidden, hidden*shuffle*shuffle], and per layer "layers.I.X" with X of: attn_norm, attn_norm_bias, ffn_norm,
+    ffn_norm_bias [hidden]; attn_q, attn_k, attn_v, attn_out [hidden, hidden]; attn_q_bias, attn_k_bias, attn_v_bias,
+    attn_out_bias [hidden]; ffn_up [intermediate, hidden]; ffn_up_bias [intermediate]; ffn_down [hidden, intermediate];
+    ffn_down_bias [hidden]. The activation is GELU in its tanh form.
+    """
+
+    def __init__(self, context: Context, config: VisionConfig) -> None: ...
+    def set_tensor(self, name: str, dtype: str, shape: Sequence[int], data: object, format: str = "") -> None:
+        """Pack one tensor, as Model.set_tensor does. The positions stay floats, whatever the format."""
+    def finish(self) -> None:
+        """Check that nothing is missing. Must be called once, before the first encode."""
+    @property
+    def formats(self) -> dict[str, int]:
+        """Bytes of packed weights per compute format."""
+    def tokens(self, height: int, width: int) -> int:
+        """Tokens that an image of this size becomes. Raises ValueError for one that cannot be encoded."""
+    def encode(
+        self,
+        pixels: NDArray[np.float32],  # [images, 3, height, width] scaled and normalized
+        positions: NDArray[np.int32],  # [images, patches] the learned position of each patch, row by row
+        mask: NDArray[np.bool_] | None = None,  # [images, patches] False: padding, which no patch attends to
+    ) -> NDArray[np.float32]:
+        """[images, tokens, text_hidden]: the inputs of a decoder's tokens, one per square of patches, row by row.
+
+        Pixels behind the last whole patch of a row or column are left out. Padding has output, too, where a square is
+        padding. An image's result does not depend on the images beside it: bit for bit, on one machine and ISA, for any
+        number of threads. One image is encoded after the other; steps of a Model of the same context come in between.
+        """
+
+@final
 class FarHeads:
     """Which KV heads see far, and so keep what is older than the window."""
 
