@@ -42,6 +42,7 @@ class ReadOptions:
     max_pixels: int = 100_000_000
     max_bytes: int = 50 << 20
     max_text: int = 32 << 20  # characters of Markdown
+    max_seconds: float = 240.0  # for what is read as a picture; a PDF's pages behind it are left out, and noted
 
 
 @dataclass(frozen=True, slots=True)

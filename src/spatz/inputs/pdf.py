@@ -10,99 +10,160 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from spatz.inputs.document import Document, ReadOptions
+from spatz.inputs.document import Document, Note, ReadOptions
 from spatz.inputs.lines import Sheet
 from spatz.inputs.pdf_fields import read_fields
 from spatz.inputs.pdf_file import PdfFile, open_pdf
 from spatz.inputs.pdf_furniture import NEAR, Furniture
 from spatz.inputs.pdf_objects import read_objects
-from spatz.inputs.pdf_text import Frame, frame_of, read_text
+from spatz.inputs.pdf_pictures import pictures_to_read, whole_page
+from spatz.inputs.pdf_scan import PictureReader, page_list
+from spatz.inputs.pdf_text import Frame, TextLayer, frame_of, read_text
 
 __all__ = ["page_mark", "read_pdf"]
 
 Progress = Callable[[int, int], None]  # pages that were read, of how many
 
 BATCH = 4 * NEAR
-
-
-def page_mark(number: int) -> str:
-    """Short in tokens, and what a reader would write: HTML comments are what models leave out."""
-    return f"[page {number}]"
-
-
 MARK_LIKE = re.compile(r"^\[(page \d+)\]", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Draft:
-    """A page of which the text layer has been read."""
-
-    index: int
-    frame: Frame
-    sheets: list[Sheet] = field(default_factory=list)  # the first is the main one
+NO_TEXT = "(This page is a picture in which no text can be read.)"
+LEFT_OUT = "(This page is a picture that was not read.)"
+DAMAGED = "(This page is damaged and could not be read.)"
 
 
 def read_pdf(data: bytes, options: ReadOptions, progress: Progress | None = None) -> Document:
     """Raises InputError for what is encrypted, damaged beyond repair or empty."""
     with open_pdf(data, options) as file:
-        parts = []
-        count = file.end - file.first
-        for number, text in enumerate(pages(file, options), start=1):
-            parts.append(text)
-            if progress is not None:
-                progress(number, count)
+        return Reading(file, options, progress).document()
+
+
+def page_mark(number: int) -> str:
+    """Short in tokens, and what a person would write: models leave comments of HTML out."""
+    return f"[page {number}]"
+
+
+@dataclass(slots=True)
+class Draft:
+    """A page whose lines have been read."""
+
+    index: int
+    sheets: list[Sheet] = field(default_factory=list)  # the first is the main one
+    remark: str = ""  # instead of text
+
+
+class Reading:
+    def __init__(self, file: PdfFile, options: ReadOptions, progress: Progress | None) -> None:
+        self.file = file
+        self.options = options
+        self.progress = progress
+        self.pictures = PictureReader(file.form, options)
+        self.furniture = Furniture()
+        self.damaged: list[int] = []
+        self.cut: list[int] = []
+
+    def document(self) -> Document:
+        texts: list[str] = []
+        room = self.options.max_text
+        notes = list(self.file.notes)
+        for text in self.pages():
+            room -= len(text) + 2
+            if room < 0:
+                texts.append(text[: room + len(text)])
+                notes.append(
+                    Note("text_cut", f"Only the first {self.options.max_text} characters of the text were kept.")
+                )
+                break
+            texts.append(text)
+        notes += self.pictures.notes()
+        if self.damaged:
+            notes.append(Note("pages_damaged", f"Could not be read, because of damage: {page_list(self.damaged)}."))
+        if self.cut:
+            notes.append(Note("page_cut", f"More characters than are read of one are on {page_list(self.cut)}."))
         return Document(
             kind="pdf",
-            markdown="\n\n".join(parts),
-            title=file.title,
-            pages=file.total,
-            read_pages=len(parts),
-            notes=tuple(file.notes),
+            markdown="\n\n".join(texts),
+            title=self.file.title,
+            pages=self.file.total,
+            read_pages=len(texts),
+            pictures=self.pictures.pictures,
+            confidence=self.pictures.confidence,
+            notes=tuple(notes),
         )
 
+    def pages(self) -> Iterator[str]:
+        """The Markdown of one page after the other."""
+        waiting: list[Draft] = []
+        count = self.file.end - self.file.first
+        for index in range(self.file.first, self.file.end):
+            draft = self.draft(index)
+            waiting.append(draft)
+            if draft.sheets:
+                self.furniture.note(index, draft.sheets[0].lines, draft.sheets[0].height)
+            if self.progress is not None:
+                self.progress(index - self.file.first + 1, count)
+            if len(waiting) == BATCH + NEAR:
+                yield from map(self.finished, waiting[:BATCH])
+                del waiting[:BATCH]
+        yield from map(self.finished, waiting)
 
-def pages(file: PdfFile, options: ReadOptions) -> Iterator[str]:
-    furniture = Furniture()
-    waiting: list[Draft] = []
-    for index in range(file.first, file.end):
-        draft = read_page(file, index)
-        waiting.append(draft)
-        if draft.sheets:
-            furniture.note(index, draft.sheets[0].lines, draft.sheets[0].height)
-        if len(waiting) == BATCH + NEAR:
-            for draft in waiting[:BATCH]:
-                yield finish(draft, furniture)
-            del waiting[:BATCH]
-    for draft in waiting:
-        yield finish(draft, furniture)
-
-
-def read_page(file: PdfFile, index: int) -> Draft:
-    with file.page(index) as page:
-        if page is None:
-            return Draft(index, Frame(0, 0, 612, 792, 0))
-        frame = frame_of(page)
-        draft = Draft(index, frame)
-        layer = read_text(page, frame)
-        drawn = read_objects(page)
-        main = layer.turns
-        for turns in sorted(layer.lines, key=lambda turns: turns != main):
-            lines = layer.lines[turns]
-            if turns == main:
-                lines = lines + read_fields(page, file.form, frame, turns)
-            draft.sheets.append(Sheet(*frame.size(turns), lines, drawn.rules_in(frame, turns)))
+    def draft(self, index: int) -> Draft:
+        draft = Draft(index)
+        with self.file.page(index) as page:
+            if page is None:
+                self.damaged.append(index)
+                draft.remark = DAMAGED
+                return draft
+            frame = frame_of(page)
+            layer, drawn = read_text(page, frame), read_objects(page)
+            if layer.cut:
+                self.cut.append(index)
+            if whole_page(layer, drawn):
+                self.scanned(draft, page, frame)
+            else:
+                turns = layer.turns if layer.lines else frame.turns
+                lines = layer.lines.setdefault(turns, [])
+                lines += read_fields(page, self.file.form, frame, turns)
+                for box in pictures_to_read(layer, drawn, frame):
+                    known = layer.lines.get(frame.turns, [])
+                    layer.lines[frame.turns] = known + self.pictures.read_part(index, page, frame, box, known)
+                draft.sheets = sheets_of(layer, drawn.rules_in, frame, turns)
         return draft
 
+    def scanned(self, draft: Draft, page: Any, frame: Frame) -> None:
+        sheet = self.pictures.read_page(draft.index, page, frame)
+        fields = read_fields(page, self.file.form, frame, frame.turns)
+        if sheet is None:
+            if draft.index in self.pictures.left_out[-1:]:
+                draft.remark = LEFT_OUT
+        elif sheet.lines:
+            draft.sheets = [sheet]
+        else:
+            draft.remark = NO_TEXT
+        # A rendered page shows what was filled in, too; only where nothing was read do the values stand for it.
+        if fields and not draft.sheets:
+            draft.sheets = [Sheet(*frame.size(frame.turns), fields)]
 
-def finish(draft: Draft, furniture: Furniture) -> str:
-    texts = [page_mark(draft.index + 1)]
-    for number, sheet in enumerate(draft.sheets):
-        lines = list(sheet.lines)
-        if number == 0:
-            lines = furniture.without(draft.index, lines, sheet.height)
-        texts.append(MARK_LIKE.sub(r"(\1)", arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules))))
-    return "\n\n".join(texts)
+    def finished(self, draft: Draft) -> str:
+        texts = [page_mark(draft.index + 1)]
+        if draft.remark:
+            texts.append(draft.remark)
+        for number, sheet in enumerate(draft.sheets):
+            lines = list(sheet.lines)
+            if number == 0:
+                lines = self.furniture.without(draft.index, lines, sheet.height)
+            texts.append(MARK_LIKE.sub(r"(\1)", arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules))))
+        return "\n\n".join(text for text in texts if text)
+
+
+def sheets_of(layer: TextLayer, rules_in: Callable[[Frame, int], Any], frame: Frame, main: int) -> list[Sheet]:
+    """A sheet for each direction of text, the main one first."""
+    return [
+        Sheet(*frame.size(turns), layer.lines[turns], rules_in(frame, turns))
+        for turns in sorted(layer.lines, key=lambda turns: turns != main)
+        if layer.lines[turns]
+    ]
 
 
 def arrange(sheet: Sheet) -> str:
