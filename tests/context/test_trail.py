@@ -77,6 +77,10 @@ def test_a_name_that_is_everywhere_is_not_followed() -> None:
     assert len(followed(story_with([CHAIN[0], *everywhere[1:]]), QUESTION)) == 1 + PLACES
 
 
+def test_only_the_question_itself_is_followed() -> None:
+    assert followed(f"What is QXA?\n\n{story_with(CHAIN)}", "Which lantern is meant?") == []
+
+
 def test_names_are_followed_where_no_passage_answers_alone() -> None:
     def found(facts: list[str], question: str) -> list[str]:
         tokens, areas = prompt((f"{story_with(facts)}\n\n{question}",))

@@ -37,7 +37,7 @@ def follow_names(
     where the names are that stand there, and so on. None if that leads nowhere.
     """
     trail = _Trail(tokens, question, search, forms, most)
-    near = trail.grow(question.asked)
+    near = trail.grow(question.asked[-1:])  # what else is asked may be the text's first line
     direct = len(near)
     for _ in range(HOPS):
         near = trail.grow(near)
