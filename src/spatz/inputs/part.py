@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Detail", "InputPart"]
+__all__ = ["Detail", "InputPart", "file_data_part"]
 
 Detail = Literal["auto", "low", "high"]
 
@@ -25,3 +25,9 @@ class InputPart:
     file_id: str = ""  # of a stored file
     filename: str = ""  # what the sender calls it; never a path that is opened
     detail: Detail = "auto"
+
+
+def file_data_part(param: str, file_data: str, filename: str, detail: Detail = "auto") -> InputPart:
+    """A file whose data is a data: URL, or nothing but the base64 of one."""
+    url = file_data if file_data[:5].lower() == "data:" else f"data:;base64,{file_data}"
+    return InputPart("file", param, url, filename=filename, detail=detail)

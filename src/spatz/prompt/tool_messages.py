@@ -100,8 +100,7 @@ def _plain(messages: Sequence[Message]) -> list[Message]:
         if message["role"] == "tool":
             call = calls.get(message.get("tool_call_id", ""))
             what = f"{call.name}({call.arguments})" if call is not None else "the tool"
-            part = {"type": "text", "text": f"Result of {what}: {_text(message['content'])}", "kind": "document"}
-            _append(result, [part])
+            _append(result, _told(f"Result of {what}: ", message["content"]))
             told = True
         elif message.get("tool_calls"):
             if said := _text(message.get("content")):
@@ -113,6 +112,16 @@ def _plain(messages: Sequence[Message]) -> list[Message]:
             result.append(message)
             told = False
     return result
+
+
+def _told(before: str, content: Any) -> list[dict[str, Any]]:
+    """A result with what stands before it. What was read of images and files stays a part of its own."""
+    if isinstance(content, str) or not any(part.get("source") is not None for part in content or ()):
+        return [{"type": "text", "text": f"{before}{_text(content)}", "kind": "document"}]
+    return [
+        {"type": "text", "text": before.rstrip(), "kind": "document"},
+        *({**part, "kind": "document"} for part in content),
+    ]
 
 
 def _append(result: list[Message], parts: list[dict[str, Any]]) -> None:

@@ -2,8 +2,8 @@
 
 Messages are dicts as chat templates know them: {role, content, name?, tool_calls?, tool_call_id?}, where tool_calls is
 a list of `ToolCall`s. content is a text, or a list of parts: {type: "text", text, kind?, source?}, and `InputPart`s
-until they have been read (server/input_parts.py). How tools get into the prompt and calls out of the text is tools.py's business, how a format
-constrains the answer grammar.py's.
+until they have been read (server/input_parts.py). How tools get into the prompt and calls out of the text is tools.py's
+business, how a format constrains the answer grammar.py's.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from spatz.inputs.part import InputPart
+from spatz.inputs.part import InputPart, file_data_part
 from spatz.prompt.turn import Message as TurnMessage
 from spatz.prompt.turn import ToolCall, spoken
-from spatz.server.fields import Strict, problem, refused
+from spatz.server.fields import Strict, check_sources, problem, refused
 
-__all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "check_sources", "data_url", "mentions"]
+__all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "mentions"]
 
 MAX_MESSAGES = 65_536
 MAX_CALLS = 128  # in one message
@@ -85,8 +85,7 @@ class FilePart(Strict):
         given = self.file
         if given.file_id is not None:
             return InputPart("file", f"{place}.file.file_id", file_id=given.file_id, filename=given.filename or "")
-        url = data_url(given.file_data or "")
-        return InputPart("file", f"{place}.file.file_data", url, filename=given.filename or "")
+        return file_data_part(f"{place}.file.file_data", given.file_data or "", given.filename or "")
 
 
 class RefusalPart(Strict):
@@ -96,24 +95,6 @@ class RefusalPart(Strict):
     @property
     def text(self) -> str:
         return self.refusal
-
-
-def check_sources(**given: str | None) -> None:
-    """One of these, and only one, says where the bytes are."""
-    found = [name for name, value in given.items() if value is not None]
-    names = ", ".join(f"'{name}'" for name in given)
-    if not found:
-        raise problem("missing_required_parameter", f"Missing required parameter: one of {names} must be provided.")
-    if len(found) > 1:
-        raise problem(
-            "mutually_exclusive_parameters",
-            f"Mutually exclusive parameters. Ensure you are only providing one of: {names}.",
-        )
-
-
-def data_url(file_data: str) -> str:
-    """The data: URL that file_data is, or the base64 that it may be instead, as one."""
-    return file_data if file_data[:5].lower() == "data:" else f"data:;base64,{file_data}"
 
 
 def _branch(value: Any) -> str:

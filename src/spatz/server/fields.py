@@ -23,6 +23,7 @@ __all__ = [
     "Stop",
     "StreamOptions",
     "Strict",
+    "check_sources",
     "problem",
     "refused",
 ]
@@ -46,6 +47,19 @@ def _refuse(message: str, code: str) -> Callable[[Any], None]:
             raise problem(code, message)
 
     return check
+
+
+def check_sources(**given: str | None) -> None:
+    """One of these, and only one, says where the bytes are."""
+    found = [name for name, value in given.items() if value is not None]
+    names = ", ".join(f"'{name}'" for name in given)
+    if not found:
+        raise problem("missing_required_parameter", f"Missing required parameter: one of {names} must be provided.")
+    if len(found) > 1:
+        raise problem(
+            "mutually_exclusive_parameters",
+            f"Mutually exclusive parameters. Ensure you are only providing one of: {names}.",
+        )
 
 
 def refused(name: str, message: str = "", code: str = "unsupported_parameter") -> Any:

@@ -7,13 +7,13 @@ only its rendering tells, so the longest end of the conversation that fits is se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from spatz.engine.request import ContextMode
 from spatz.errors import ContextLengthError
 from spatz.prompt.turn import Turn
 from spatz.server.context import context_limit
-from spatz.server.generate import LONG_TEXT
+from spatz.server.generate import LONG_TEXT, text_size
 from spatz.server.responses_items import Item
 from spatz.server.responses_kept import is_instruction
 from spatz.server.responses_request import InputTokensRequest, ResponseRequest
@@ -25,13 +25,20 @@ ROOM = 256  # tokens for an answer whose length was not limited, where there is 
 
 
 async def fit(
-    model: ServedModel, body: ResponseRequest | InputTokensRequest, items: Sequence[Item], mode: ContextMode
+    model: ServedModel,
+    body: ResponseRequest | InputTokensRequest,
+    items: Sequence[Item],
+    mode: ContextMode,
+    made: Callable[[Sequence[Item]], Turn],
 ) -> Turn:
-    """The turn of `truncation: auto`. Raises ContextLengthError where even what has to stay does not fit."""
+    """The turn of `truncation: auto`. made: makes one of items, with what was read of their images and files.
+
+    Raises ContextLengthError where even what has to stay does not fit.
+    """
     asked = body.max_output_tokens if isinstance(body, ResponseRequest) else None
     limit = context_limit(model, mode)
     room = limit - (asked or min(ROOM, limit // 8))
-    turn = body.turn(items)
+    turn = made(items)
     if await prompt_tokens(model, turn) <= room:
         return turn
     loose = _droppable(items)
@@ -40,7 +47,7 @@ async def fit(
     fits, fails, kept = -1, len(loose), 0
     size = 0
     while fits + 1 < fails:
-        turn = body.turn(_without(items, set(loose[: len(loose) - kept])))
+        turn = made(_without(items, set(loose[: len(loose) - kept])))
         size = await prompt_tokens(model, turn)
         if size <= room:
             fits, best = kept, turn
@@ -56,9 +63,8 @@ async def fit(
 
 
 async def prompt_tokens(model: ServedModel, turn: Turn) -> int:
-    size = sum(len(message["content"]) for message in turn.messages)
     encode = model.encode_turn
-    return len(encode(turn) if size < LONG_TEXT else await asyncio.to_thread(encode, turn))
+    return len(encode(turn) if text_size(turn) < LONG_TEXT else await asyncio.to_thread(encode, turn))
 
 
 def _droppable(items: Sequence[Item]) -> list[int]:

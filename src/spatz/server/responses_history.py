@@ -33,10 +33,16 @@ class Past:
     items: list[Item] = field(default_factory=list)
     own: list[Item] = field(default_factory=list)  # the request's
     depth: int = 0  # responses in the chain so far
+    source: str = ""  # the request's field that the past comes by
 
     @property
     def all(self) -> list[Item]:
         return self.items + self.own
+
+    def places(self) -> dict[int, str]:
+        """Where each item stands in the request, by its id()."""
+        past = {id(item): self.source for item in self.items}
+        return past | {id(item): f"input[{index}]" for index, item in enumerate(self.own)}
 
 
 def usable_id(id: str) -> bool:
@@ -114,7 +120,8 @@ def _chain(connection: Connection, owner: str, id: str) -> Past:
             f"{MAX_PAST >> 20} MB).",
             "invalid_value",
         )
-    return Past([orjson.loads(item) for item in found.items], depth=found.depth)
+    items = [orjson.loads(item) for item in found.items]
+    return Past(items, depth=found.depth, source="previous_response_id")
 
 
 def _bad_previous(message: str, code: str) -> RequestError:
@@ -130,4 +137,5 @@ def _talk(connection: Connection, owner: str, id: str) -> Past:
             param="conversation",
             code="invalid_value",
         )
-    return Past([orjson.loads(item.body) for item in conversations.list_items(connection, id) or ()])
+    items = [orjson.loads(item.body) for item in conversations.list_items(connection, id) or ()]
+    return Past(items, source="conversation")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from spatz.server.fields import Strict, problem, refused
+from spatz.server.fields import Strict, check_sources, problem, refused
 
 __all__ = [
     "Body",
@@ -29,7 +29,6 @@ Item = dict[str, Any]  # as the API lists it
 
 ROLES = ("user", "assistant", "system", "developer")
 INPUT_PARTS = ("input_text", "input_image", "input_file")
-LATER_PARTS = ("input_image", "input_file", "input_audio")
 OUTPUT_PARTS = ("output_text", "refusal")
 ITEMS = (
     "message",
@@ -39,6 +38,8 @@ ITEMS = (
     "custom_tool_call_output",
     "item_reference",
 )
+Detail = Literal["auto", "low", "high"]
+FileId = Annotated[str, Field(min_length=1, max_length=128)]
 MAX_LABELS = 10_000  # annotations or log-probabilities that come back with a text
 
 
@@ -63,13 +64,18 @@ def _one_of(shown: object, supported: Iterable[str], place: str) -> Any:
 
 def _input_part(value: Any) -> Any:
     kind = value.get("type") if isinstance(value, dict) else "input_text"
-    if isinstance(kind, str) and kind in LATER_PARTS:
+    if kind == "input_audio":
         raise problem(
             "unsupported_value", f"Invalid content type. {kind} is only supported by certain models.", ".type"
         )
-    if kind is not None and kind != "input_text":
+    if kind is not None and kind not in INPUT_PARTS:
         raise _one_of(kind, INPUT_PARTS, ".type")
     return value
+
+
+def _input_branch(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else ""
+    return f"~{kind}" if kind in ("input_image", "input_file") else "~text"
 
 
 def _output_part(value: Any) -> Any:
@@ -92,6 +98,44 @@ class InputTextPart(Strict):
     text: str
     prompt_cache_breakpoint: refused("prompt_cache_breakpoint") = None  # type: ignore[valid-type]
 
+    def body(self) -> Item:
+        return {"type": "input_text", "text": self.text}
+
+
+class InputImagePart(Strict):
+    type: Literal["input_image"]
+    detail: Detail | None = None
+    image_url: Annotated[str, Field(min_length=1)] | None = None
+    file_id: FileId | None = None
+    prompt_cache_breakpoint: refused("prompt_cache_breakpoint") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def check(self) -> InputImagePart:
+        check_sources(image_url=self.image_url, file_id=self.file_id)
+        return self
+
+    def body(self) -> Item:
+        detail = self.detail or "auto"
+        return {"type": "input_image", "detail": detail, "file_id": self.file_id, "image_url": self.image_url}
+
+
+class InputFilePart(Strict):
+    type: Literal["input_file"]
+    detail: Detail | None = None
+    file_data: Annotated[str, Field(min_length=1)] | None = None
+    file_id: FileId | None = None
+    file_url: Annotated[str, Field(min_length=1)] | None = None
+    filename: Annotated[str, Field(max_length=1024)] | None = None
+    prompt_cache_breakpoint: refused("prompt_cache_breakpoint") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def check(self) -> InputFilePart:
+        check_sources(file_data=self.file_data, file_id=self.file_id, file_url=self.file_url)
+        return self
+
+    def body(self) -> Item:
+        return self.model_dump(exclude_none=True)
+
 
 class OutputTextPart(Strict):
     """annotations and logprobs are kept and listed; the model is not told of them."""
@@ -107,7 +151,15 @@ class RefusalPart(Strict):
     refusal: str
 
 
-InputPart = Annotated[InputTextPart, BeforeValidator(_input_part)]
+AnyInputPart = Annotated[
+    Annotated[
+        Annotated[InputTextPart, Tag("~text")]
+        | Annotated[InputImagePart, Tag("~input_image")]
+        | Annotated[InputFilePart, Tag("~input_file")],
+        Discriminator(_input_branch),
+    ],
+    BeforeValidator(_input_part),
+]
 OutputPart = Annotated[
     Annotated[
         Annotated[OutputTextPart, Tag("~text")] | Annotated[RefusalPart, Tag("~refusal")],
@@ -116,7 +168,7 @@ OutputPart = Annotated[
     BeforeValidator(_output_part),
 ]
 InputContent = Annotated[
-    Annotated[str, Tag("~text")] | Annotated[list[InputPart], Field(min_length=1, max_length=10_000), Tag("~parts")],
+    Annotated[str, Tag("~text")] | Annotated[list[AnyInputPart], Field(min_length=1, max_length=10_000), Tag("~parts")],
     Discriminator(_branch),
 ]
 OutputContent = Annotated[
@@ -140,7 +192,7 @@ class InputMessage(Strict):
     def parts(self) -> list[Item]:
         if isinstance(self.content, str):
             return [{"type": "input_text", "text": self.content}]
-        return [{"type": "input_text", "text": part.text} for part in self.content]
+        return [part.body() for part in self.content]
 
 
 class OutputMessage(Strict):
@@ -202,7 +254,7 @@ class CallOutput(Strict):
     def said(self) -> str | list[Item]:
         if isinstance(self.output, str):
             return self.output
-        return [{"type": "input_text", "text": part.text} for part in self.output]
+        return [part.body() for part in self.output]
 
 
 class FunctionCallOutput(CallOutput):

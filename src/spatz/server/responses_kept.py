@@ -7,10 +7,11 @@ points to is looked up elsewhere (responses_history.py).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from spatz.errors import RequestError
+from spatz.inputs.part import Detail, InputPart, file_data_part
 from spatz.prompt.turn import Message, ToolCall
 from spatz.server.responses_items import (
     CustomToolCall,
@@ -92,22 +93,25 @@ def _words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def turn_messages(items: Sequence[Item]) -> list[Message]:
-    """Calls belong to the message of the assistant that they follow."""
+def turn_messages(items: Sequence[Item], places: Mapping[int, str] | None = None) -> list[Message]:
+    """Calls belong to the message of the assistant that they follow. places: by the item's id(), where it stands in the
+    request; images and files tell it.
+    """
     messages: list[Message] = []
     for item in items:
         kind = item["type"]
+        place = (places or {}).get(id(item), "input")
         if kind == "message":
             role = "system" if item["role"] == "developer" else item["role"]
-            messages.append({"role": role, "content": _text(item["content"])})
+            messages.append({"role": role, "content": _content(item["content"], place, "content")})
         elif kind in ("function_call", "custom_tool_call"):
             if not messages or messages[-1]["role"] != "assistant":
                 messages.append({"role": "assistant", "content": ""})
             messages[-1].setdefault("tool_calls", []).append(_call(item))
         else:
             said = item["output"]
-            text = said if isinstance(said, str) else _text(said)
-            messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": text})
+            content = said if isinstance(said, str) else _content(said, place, "output")
+            messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": content})
     return messages
 
 
@@ -115,6 +119,37 @@ def _call(item: Item) -> ToolCall:
     if item["type"] == "function_call":
         return ToolCall(item["call_id"], item["name"], item["arguments"])
     return ToolCall(item["call_id"], item["name"], item["input"], "custom")
+
+
+def _content(parts: Sequence[Item], place: str, key: str) -> str | list[Any]:
+    """A text, or parts where images and files are among them. place: of a past item it names the field it came by."""
+    if not any(part["type"] in ("input_image", "input_file") for part in parts):
+        return _text(parts)
+    return [
+        _input_part(part, f"{place}.{key}[{index}]" if place.endswith("]") else place)
+        if part["type"] in ("input_image", "input_file")
+        else {"type": "text", "text": _text([part])}
+        for index, part in enumerate(parts)
+    ]
+
+
+def _input_part(part: Item, place: str) -> InputPart:
+    detail: Detail = part.get("detail", "auto")
+    for key in ("file_id", "image_url", "file_url", "file_data"):
+        value = part.get(key)
+        if value is None:
+            continue
+        param = f"{place}.{key}" if place.endswith("]") else place
+        name = part.get("filename", "")
+        if key == "file_id":
+            kind: Literal["image", "file"] = "image" if part["type"] == "input_image" else "file"
+            return InputPart(kind, param, file_id=value, filename=name, detail=detail)
+        if key == "image_url":
+            return InputPart("image", param, value, detail=detail)
+        if key == "file_url":
+            return InputPart("file", param, value, filename=name, detail=detail)
+        return file_data_part(param, value, name, detail)
+    raise AssertionError("an item was kept without its source")
 
 
 def _text(parts: Sequence[Item]) -> str:

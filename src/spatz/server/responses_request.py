@@ -6,13 +6,13 @@ items of the past, which are stored, have been put before its own (responses_his
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from spatz.errors import RequestError
-from spatz.prompt.turn import JsonFormat, Turn
+from spatz.prompt.turn import JsonFormat, Turn, spoken
 from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, SpatzOptions, Strict, problem, refused
 from spatz.server.metadata import Metadata
 from spatz.server.responses_items import Body, InputItem, Item
@@ -149,16 +149,18 @@ class _Prompted(Body):
                 raise problem("invalid_value", f"Duplicate tool name: '{name}'.", f"tools[{index}].name")
         return self
 
-    def turn(self, items: Sequence[Item]) -> Turn:
-        """items: all of them, those of the past first. Raises RequestError for tools and formats that cannot be."""
-        messages = turn_messages(items)
+    def turn(self, items: Sequence[Item], places: Mapping[int, str] | None = None) -> Turn:
+        """items: all of them, those of the past first. places: where they stand, by their id(). Images and files are
+        still to be read (input_parts.py). Raises RequestError for tools and formats that cannot be.
+        """
+        messages = turn_messages(items, places)
         if self.instructions:
             messages.insert(0, {"role": "system", "content": self.instructions})
         if not messages:
             raise RequestError("There must be at least one item of input.", param="input", code="empty_array")
         tools = self.tools or []
         wanted = self.text.output_format() if self.text is not None else None
-        if wanted == JsonFormat() and not any("json" in message["content"].lower() for message in messages):
+        if wanted == JsonFormat() and not any("json" in spoken(message["content"]).lower() for message in messages):
             raise RequestError(
                 "Response input messages must contain the word 'json' in some form to use 'text.format' of type "
                 "'json_object'.",

@@ -14,24 +14,27 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from spatz.engine.request import SamplingParams
+from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
+from spatz.prompt.turn import Turn
 from spatz.server.answer import Work, answer, prepare
+from spatz.server.caller import Caller
 from spatz.server.context import context_limit, context_mode
+from spatz.server.input_parts import parts_of, read_parts
 from spatz.server.meter import Meter
 from spatz.server.responses_answer import Response, dump, new_response
 from spatz.server.responses_fit import fit, too_long
-from spatz.server.responses_history import find_past
+from spatz.server.responses_history import Past, find_past
 from spatz.server.responses_items import Item
 from spatz.server.responses_kept import PREFIXES, new_id
-from spatz.server.responses_request import ResponseRequest
+from spatz.server.responses_request import InputTokensRequest, ResponseRequest
 from spatz.server.responses_stream import ResponseWriter
 from spatz.server.room import check_room
 from spatz.server.state import State
 from spatz.store import conversations, responses
 from spatz.store.responses import Stored, StoredItem
 
-__all__ = ["DAY", "Job", "append_items", "begin", "expiry", "keep", "naming_input", "run", "stored_items"]
+__all__ = ["DAY", "Job", "append_items", "begin", "expiry", "keep", "naming_input", "run", "stored_items", "turn_of"]
 
 DAY = 86_400
 
@@ -80,7 +83,7 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
     )
     mode = context_mode(body.spatz, state.settings.context)
     with naming_input():
-        turn = await fit(state.model, body, past.all, mode) if body.truncation == "auto" else body.turn(past.all)
+        turn = await turn_of(state, meter.caller, body, past, mode)
         work = await prepare(
             state.model, turn, params, request_id=request_id, source="input", meter=meter, context=mode
         )
@@ -89,6 +92,18 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
         raise too_long(limit, size, body.max_output_tokens)
     response = new_response(body, state.model.name, state.default_temperature)
     return Job(state, meter, body.model_copy(update={"input": None}), past.own, past.depth + 1, work, response)
+
+
+async def turn_of(
+    state: State, caller: Caller, body: ResponseRequest | InputTokensRequest, past: Past, mode: ContextMode
+) -> Turn:
+    """All items as a turn, with what is read of their images and files."""
+    places = past.places()
+    whole = body.turn(past.all, places)
+    readings = await read_parts(state, caller, parts_of(whole.messages))
+    if body.truncation != "auto":
+        return readings.put(whole)
+    return await fit(state.model, body, past.all, mode, lambda items: readings.put(body.turn(items, places)))
 
 
 async def run(

@@ -23,11 +23,11 @@ from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
 from spatz.server.responses_answer import without_logprobs
 from spatz.server.responses_background import Background, stored_events
-from spatz.server.responses_fit import fit, prompt_tokens
+from spatz.server.responses_fit import prompt_tokens
 from spatz.server.responses_history import find_past, missing_response, usable_id
 from spatz.server.responses_kept import page
 from spatz.server.responses_request import Includes, InputTokensRequest, ResponseRequest
-from spatz.server.responses_run import Job, begin, keep, naming_input, run
+from spatz.server.responses_run import Job, begin, keep, naming_input, run, turn_of
 from spatz.server.responses_stream import error_event
 from spatz.server.sse import EventStream
 from spatz.server.state import state_of
@@ -62,7 +62,11 @@ async def create_response(request: Request) -> Response:
     body = validate(ResponseRequest, parse_body(await request.body()))
     state.check_model(body.model)
     identify(request, user=body.user, safety_identifier=body.safety_identifier)
-    job = await begin(state, state.meter(request), body, request_id(request))
+    try:
+        # Reading images and files may take its time.
+        job = await unless_gone(request, begin(state, state.meter(request), body, request_id(request)))
+    except ClientGone:
+        return Response(status_code=499)
     if body.background:
         running, queued = await _background(request).start(job)
         if body.stream:
@@ -107,7 +111,7 @@ async def count_input_tokens(request: Request) -> Response:
     past = await find_past(state, caller_of(request), body)
     with naming_input():
         mode = context_mode(body.spatz, state.settings.context)
-        turn = await fit(state.model, body, past.all, mode) if body.truncation == "auto" else body.turn(past.all)
+        turn = await turn_of(state, caller_of(request), body, past, mode)
         count = await prompt_tokens(state.model, turn)
     return JsonResponse({"object": "response.input_tokens", "input_tokens": count})
 

@@ -113,7 +113,7 @@ class ContextUse(Shape):
 
 
 def exactly() -> ContextUse:
-    return ContextUse(mode="exact", blocks=0, spans=[])
+    return ContextUse(mode="exact", blocks=0, spans=[], inputs=[])
 
 
 class ContextUses(Shape):
