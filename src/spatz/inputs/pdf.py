@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatz.inputs.document import Document, Note, ReadOptions
+from spatz.inputs.layout import arrange
 from spatz.inputs.lines import Sheet
+from spatz.inputs.pdf_code import put_back, take_out
 from spatz.inputs.pdf_fields import read_fields
 from spatz.inputs.pdf_file import PdfFile, open_pdf
 from spatz.inputs.pdf_furniture import NEAR, Furniture
 from spatz.inputs.pdf_objects import read_objects
 from spatz.inputs.pdf_pictures import pictures_to_read, whole_page
 from spatz.inputs.pdf_scan import PictureReader, page_list
+from spatz.inputs.pdf_sizes import Sizes
 from spatz.inputs.pdf_text import Frame, TextLayer, frame_of, read_text
 
 __all__ = ["page_mark", "read_pdf"]
@@ -60,6 +63,7 @@ class Reading:
         self.progress = progress
         self.pictures = PictureReader(file.form, options)
         self.furniture = Furniture()
+        self.sizes = Sizes()
         self.damaged: list[int] = []
         self.cut: list[int] = []
 
@@ -101,6 +105,8 @@ class Reading:
             waiting.append(draft)
             if draft.sheets:
                 self.furniture.note(index, draft.sheets[0].lines, draft.sheets[0].height)
+            for sheet in draft.sheets:
+                self.sizes.note(sheet.lines)
             if self.progress is not None:
                 self.progress(index - self.file.first + 1, count)
             if len(waiting) == BATCH + NEAR:
@@ -153,7 +159,9 @@ class Reading:
             lines = list(sheet.lines)
             if number == 0:
                 lines = self.furniture.without(draft.index, lines, sheet.height)
-            texts.append(MARK_LIKE.sub(r"(\1)", arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules))))
+            lines, listings = take_out(lines)
+            markdown = arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules), self.sizes.style())
+            texts.append(put_back(MARK_LIKE.sub(r"(\1)", markdown), listings))
         return "\n\n".join(text for text in texts if text)
 
 
@@ -164,7 +172,3 @@ def sheets_of(layer: TextLayer, rules_in: Callable[[Frame, int], Any], frame: Fr
         for turns in sorted(layer.lines, key=lambda turns: turns != main)
         if layer.lines[turns]
     ]
-
-
-def arrange(sheet: Sheet) -> str:
-    return "\n".join(line.text for line in sheet.lines)

@@ -74,6 +74,8 @@ class Furniture:
             if not depth and rows:  # a page's number stands beside the name of a chapter that has begun just now
                 numbers = [line for line in rows[0] if not parted(line.text)[0]]
                 gone |= {id(line) for line in numbers if self.runs(page, at_top, line, height)}
+        if len(gone) == len(lines):
+            return lines  # the page is what it says, again and again
         return [line for line in lines if id(line) not in gone] if gone else lines
 
     def heard(self, line: Line) -> bool:

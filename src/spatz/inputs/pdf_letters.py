@@ -24,13 +24,16 @@ UNSEEN = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060, 
 SPACES = dict.fromkeys([0x00A0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
 TABLE = {**LIGATURES, **UNSEEN, **SPACES, **SYMBOLS}
 PLAIN = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u27ff]*")
+LEADER = re.compile(r"(?:\s*\.){4,}\s*")  # of a table of contents, up to the page's number
 BAD = re.compile("[\x00-\x1f\x7f-\x9f\ue000-\uf8ff\ufff0-\uffff\U000f0000-\U0010ffff\ud800-\udfff]")
 
 
 def clean(text: str) -> tuple[str, int]:
     """The text as it is to be read, and how many characters of it meant nothing; they are left out."""
+    if ". ." in text or "...." in text:
+        text = LEADER.sub(" ... ", text)
     if PLAIN.fullmatch(text):
-        return text, 0
+        return text.strip(), 0
     text = text.translate(TABLE)
     text, bad = BAD.subn("", text)
     return unicodedata.normalize("NFC", text).strip(), bad

@@ -17,16 +17,24 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from spatz.inputs.lines import Box, Line, Sheet
+from spatz.inputs.lines import Box, Line
 from spatz.inputs.pdf_letters import clean
 
-__all__ = ["MAX_CHARACTERS", "Frame", "TextLayer", "frame_of", "read_text"]
+__all__ = ["MAX_CHARACTERS", "FixedLine", "Frame", "TextLayer", "frame_of", "read_text"]
 
 MAX_CHARACTERS = 1_000_000  # of one page: a book has two to five thousand
 HYPHEN = "\ufffe"  # pdfium's sign for the hyphen of a word that goes on in the next line
 WORD = re.compile(rf"[^\s{HYPHEN}]+{HYPHEN}?")
-BOLD_FLAG = 1 << 18  # of FPDFFont_GetFlags: PDF 32000-1, table 123
+FIXED_FLAG, BOLD_FLAG = 1, 1 << 18  # of FPDFFont_GetFlags: PDF 32000-1, table 123
 BOLD_NAME = re.compile(r"bold|black|heavy|semib|demib|cmbx|cmb10|sfbx|-bd\b|\bmedi(?!um)", re.IGNORECASE)
+
+
+FIXED_NAME = re.compile(r"mono|courier|consol|typewriter|fixed|cmtt|sftt|lmtt|pctt|menlo|inconsolata", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedLine(Line):
+    """Monospaced: where it breaks is meant, and so are its indents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Run:
 
     size: float
     bold: bool
+    fixed: bool  # monospaced
     turns: int  # which way its text runs, in quarter turns; -1: obliquely (a watermark)
     base: float  # the baseline, downwards from the top of a page that is turned by `turns`
     bad: bool  # its first character has no meaning
@@ -114,7 +123,8 @@ class Reader:
         self.frame = frame
         self.layer = TextLayer()
         self.runs: dict[int, Run] = {}  # by the address of the text object
-        self.fonts: dict[int, bool] = {}  # bold, by the address of the font; an address lives as long as its page
+        # Bold, monospaced; by the address of the font, which lives as long as its page.
+        self.fonts: dict[int, tuple[bool, bool]] = {}
         self.seen: set[tuple[str, int, int, int]] = set()
 
     def read(self) -> TextLayer:
@@ -135,7 +145,7 @@ class Reader:
 
         words: list[str] = []  # of the line that is being put together
         x0 = x1 = size = base = 0.0
-        turns, bold_letters, letters, end = -1, 0, 0, 0
+        turns, bold_letters, fixed_letters, letters, end = -1, 0, 0, 0, 0
         last: Run | None = None
         for match in WORD.finditer(text):
             start, stop = match.span()
@@ -185,17 +195,22 @@ class Reader:
                     size, base = run.size, run.base  # what came before it was raised or lowered
             else:
                 if words:
-                    self.add(words, turns, x0, x1, base, size, 2 * bold_letters > letters)
+                    kind = FixedLine if fixed_letters == letters else Line
+                    self.add(kind, words, turns, x0, x1, base, size, 2 * bold_letters > letters)
                 words, x0, x1, size, base, turns = [word], left, right, run.size, run.base, run.turns
-                bold_letters = letters = 0
+                bold_letters = fixed_letters = letters = 0
             letters += len(word)
             bold_letters += len(word) * run.bold
+            fixed_letters += len(word) * run.fixed
             end, last = stop, run
         if words:
-            self.add(words, turns, x0, x1, base, size, 2 * bold_letters > letters)
+            kind = FixedLine if fixed_letters == letters else Line
+            self.add(kind, words, turns, x0, x1, base, size, 2 * bold_letters > letters)
         return layer
 
-    def add(self, words: list[str], turns: int, x0: float, x1: float, base: float, size: float, bold: bool) -> None:
+    def add(
+        self, kind: type[Line], words: list[str], turns: int, x0: float, x1: float, base: float, size: float, bold: bool
+    ) -> None:
         text, bad = clean(" ".join(words))
         self.layer.bad += bad
         if not text:
@@ -205,7 +220,7 @@ class Reader:
             return
         self.seen.add(key)
         box = (x0, base - 0.8 * size, x1, base + 0.2 * size)
-        self.layer.lines.setdefault(turns, []).append(Line(text, box, None, size, bold))
+        self.layer.lines.setdefault(turns, []).append(kind(text, box, None, size, bold))
 
     def ends(self, first: int, final: int, box: Any, turns: int) -> tuple[float, float]:
         """Where a word of turned text begins and ends."""
@@ -227,20 +242,21 @@ class Reader:
         turns = direction(matrix.a, matrix.b)
         base = self.frame.place((x.value, y.value, x.value, y.value), max(turns, 0))[1]
         bad = pdfium.FPDFText_HasUnicodeMapError(self.text_page, index) == 1
-        return Run(size, self.bold(handle), turns, base, bad)
+        return Run(size, *self.font(handle), turns, base, bad)
 
-    def bold(self, handle: Any) -> bool:
+    def font(self, handle: Any) -> tuple[bool, bool]:
+        """Whether it is bold, and monospaced."""
         font = pdfium.FPDFTextObj_GetFont(handle) if handle else None
         if not font:
-            return False
+            return False, False
         key = ctypes.addressof(font.contents)
         known = self.fonts.get(key)
         if known is None:
-            name = ctypes.create_string_buffer(128)
-            pdfium.FPDFFont_GetBaseFontName(font, name, 128)
-            heavy = pdfium.FPDFFont_GetWeight(font) >= 600 or bool(pdfium.FPDFFont_GetFlags(font) & BOLD_FLAG)
-            known = heavy or BOLD_NAME.search(name.value.decode("latin-1")) is not None
-            self.fonts[key] = known
+            buffer = ctypes.create_string_buffer(128)
+            pdfium.FPDFFont_GetBaseFontName(font, buffer, 128)
+            name, flags = buffer.value.decode("latin-1"), pdfium.FPDFFont_GetFlags(font)
+            heavy = pdfium.FPDFFont_GetWeight(font) >= 600 or flags & BOLD_FLAG or BOLD_NAME.search(name)
+            known = self.fonts[key] = bool(heavy), bool(flags & FIXED_FLAG or FIXED_NAME.search(name))
         return known
 
 
@@ -253,7 +269,3 @@ def direction(a: float, b: float) -> int:
         if a * x + b * y > 0.985 * length:  # ten degrees: a scan's text layer may stand askew
             return turns
     return -1
-
-
-def sheet_of(layer: TextLayer, frame: Frame, turns: int) -> Sheet:
-    return Sheet(*frame.size(turns), layer.lines.get(turns, []))
