@@ -35,9 +35,14 @@ def root(*parts: str) -> bytes:
     return digest.digest()
 
 
-def chain(parent: bytes, tokens: NDArray[np.int32]) -> bytes:
-    """The address of the page that holds `tokens` after the prefix at `parent`."""
-    digest = hashlib.blake2b(parent, digest_size=DIGEST_BYTES, person=b"spatz-kv-page")
+def chain(parent: bytes, tokens: NDArray[np.int32], seen: bytes = b"") -> bytes:
+    """The address of the page that holds `tokens` after the prefix at `parent`. seen: what of it is not in the tokens,
+    such as which images they stand for.
+    """
+    digest = hashlib.blake2b(parent, digest_size=DIGEST_BYTES, person=b"spatz-kv-seen" if seen else b"spatz-kv-page")
+    if seen:
+        digest.update(len(seen).to_bytes(8, "little"))
+        digest.update(seen)
     digest.update(np.ascontiguousarray(tokens, dtype="<i4").data)
     return digest.digest()
 

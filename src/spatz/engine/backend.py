@@ -79,7 +79,7 @@ class Vocabulary(Protocol):
 
 
 class Forward(Protocol):
-    """As `_core.Model.forward` documents it. What has a default is given for routed sequences alone."""
+    """As `_core.Model.forward` documents it. What has a default is given for routed sequences and for images alone."""
 
     def __call__(
         self,
@@ -94,6 +94,8 @@ class Forward(Protocol):
         routes: NDArray[np.int32] | None = None,
         far_heads: Any = None,
         shallow: bool = False,
+        embeddings: NDArray[np.float32] | None = None,
+        embedding_rows: NDArray[np.int32] | None = None,
     ) -> Result: ...
 
 

@@ -55,6 +55,7 @@ class BatchRunner:
         rows: list[int] = []
         targets: list[int] = []
         samplers: list[Any] = []
+        seen: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
         end = 0
         for i, (sequence, size, scored, sampled) in enumerate(chunks):
             begin, end = end, end + size
@@ -65,6 +66,11 @@ class BatchRunner:
                 tokens[begin:end] = sequence.buffer[first : first + size]
             starts[i + 1] = end
             positions[i] = first - sequence.offset
+            images = sequence.group.planned.seen
+            if images is not None and first <= images.places[-1]:
+                places, vectors = images.within(first, first + size)
+                if len(places):
+                    seen.append((places + begin, vectors))
             pages = len(sequence.pages)
             table[i, :pages] = sequence.table[:pages]
             if scored:
@@ -86,13 +92,17 @@ class BatchRunner:
             np.array(targets, np.int32),
             samplers,
         )
+        given: dict[str, Any] = {}
+        if seen:
+            given["embedding_rows"] = np.concatenate([places for places, _ in seen], dtype=np.int32)
+            given["embeddings"] = np.concatenate([vectors for _, vectors in seen])
         if all(chunk.sequence.routed is None for chunk in chunks):
-            return self._forward(*arrays)
+            return self._forward(*arrays, **given)
         routes = self._routes[:count]
         for i, chunk in enumerate(chunks):
             routed, first = chunk.sequence.routed, chunk.sequence.computed
             routes[i] = 0 if routed is None else routed.route(first)
-        return self._forward(*arrays, routes=routes, far_heads=self._far_heads, shallow=shallow)
+        return self._forward(*arrays, routes=routes, far_heads=self._far_heads, shallow=shallow, **given)
 
     def _page_table(self, count: int, width: int) -> NDArray[np.int32]:
         """[count, width], contiguous. Entries past a sequence's pages are whatever was there; the core ignores them."""

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.finding import find_passages
-from spatz.context.prefix import chain, chained
+from spatz.context.prefix import chain, chained, root
 from spatz.context.question import Question, find_question
 from spatz.context.ranges import Range
 from spatz.context.routed import Plan
 from spatz.context.skim import said_again, skim
 from spatz.context.word_forms import word_forms
 from spatz.engine.backend import Backend
+from spatz.engine.images import SeenTokens, addresses
 from spatz.engine.request import ContextMode, ContextUse, Request
 from spatz.engine.validation import answer_limit, check_fits, check_params, token_array
 from spatz.errors import ContextLengthError, RequestError
@@ -38,7 +39,8 @@ class Planned:
     max_new: int  # tokens of a choice
     use: ContextUse
     route: Plan | None = None
-    digests: tuple[bytes, ...] = ()  # of the prompt's full pages up to the question, where it is routed
+    digests: tuple[bytes, ...] = ()  # of the prompt's first full pages, where its tokens alone do not tell them
+    seen: SeenTokens | None = None  # of a prompt with images
 
 
 def plan_request(request: Request, backend: Backend) -> Planned:
@@ -53,10 +55,22 @@ def plan_request(request: Request, backend: Backend) -> Planned:
     max_new = answer_limit(request.params, len(prompt), limit)
     if mode is ContextMode.ROUTED:
         return _routed(request, backend, prompt, max_new)
+    if request.images is not None:
+        digests = addresses(root(backend.fingerprint, backend.mode), prompt, request.images.images, backend.page_tokens)
+        seen = SeenTokens.of(request.images, len(prompt))
+        return Planned(mode, prompt, len(prompt), max_new, ContextUse(mode), digests=digests, seen=seen)
     return Planned(mode, prompt, len(prompt), max_new, ContextUse(mode))
 
 
 def _mode(request: Request, backend: Backend, size: int) -> ContextMode:
+    if request.images is not None:
+        if request.context in (ContextMode.AUTO, ContextMode.EXACT):
+            return ContextMode.EXACT
+        raise RequestError(
+            f"A prompt with images that the model sees is read exactly: '{request.context}' is not available for it.",
+            param="spatz.context",
+            code="unsupported_value",
+        )
     if request.context is ContextMode.AUTO:
         asked = request.params.max_tokens
         native = backend.context_length

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spatz.engine.images import PromptImages
+
 __all__ = [
     "Constraint",
     "ContextMode",
@@ -103,6 +105,7 @@ class Request:
     priority: Priority = Priority.LIVE
     context: ContextMode = ContextMode.AUTO
     areas: Sequence[Area] = ()  # of the prompt's parts, in order; none: it is one instruction
+    images: PromptImages | None = None
     plan: Any = None  # what Engine.plan made of it; None: submit makes it
     owner: str = ""  # whose entries of the cache on disk it makes; what is found there is shared by all
 
