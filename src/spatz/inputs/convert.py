@@ -12,6 +12,7 @@ from spatz.inputs.delimited import delimited
 from spatz.inputs.document import Document, Note, ReadOptions
 from spatz.inputs.markdown import bounded, clean
 from spatz.inputs.plain import decode
+from spatz.inputs.sections import selected
 from spatz.inputs.sniff import Kind, sniff, unsupported
 
 __all__ = ["convert"]
@@ -48,17 +49,18 @@ def convert(data: bytes, options: ReadOptions) -> Document:
 
 
 def _read_text(data: bytes, options: ReadOptions, kind: Kind) -> Document:
+    selected(1, options, "page")
     text, notes = decode(data, options.media_type)
     text = clean(text).strip("\n")
     title = ""
     if kind in ("csv", "tsv"):
         table = delimited(text, tabs=kind == "tsv")
         if table is None:
-            notes += (Note("no_table", "its lines do not make a table; it was read as plain text"),)
+            notes += (Note("no_table", "Its lines do not make a table; it was read as plain text."),)
         text = table or text
     elif kind == "markdown" and (heading := _HEADING.search(text[: 1 << 16])):
         title = heading.group(1).strip()
     if not text.strip():
-        notes += (Note("no_text", "there is no text in it"),)
+        notes += (Note("no_text", "There is no text in it."),)
     text, cut = bounded(text, options)
     return Document("text", text, title=title, notes=notes + cut)

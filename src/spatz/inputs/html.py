@@ -13,6 +13,7 @@ from spatz.inputs.document import Document, InputError, Note, ReadOptions
 from spatz.inputs.html_markdown import MarkdownWriter
 from spatz.inputs.markdown import bounded, clean
 from spatz.inputs.plain import decode
+from spatz.inputs.sections import selected
 from spatz.inputs.xml_tree import Element
 
 __all__ = ["page_tree", "read_html"]
@@ -31,6 +32,7 @@ _WORD = re.compile(r"\w+")
 
 def read_html(data: bytes, options: ReadOptions) -> Document:
     """Raises InputError."""
+    selected(1, options, "page")
     text, notes = page_text(data, options.media_type)
     root = page_tree(text)
     writer = MarkdownWriter(boilerplate=False)
@@ -39,9 +41,9 @@ def read_html(data: bytes, options: ReadOptions) -> Document:
     if main is not None:
         markdown = main
     if main is not None or writer.left_out:
-        notes += (Note("boilerplate_left_out", "navigation and the like were left out"),)
+        notes += (Note("boilerplate_left_out", "Navigation and the like were left out."),)
     if not markdown.strip():
-        notes += (Note("no_text", "there is no text in it; a page that scripts write cannot be read"),)
+        notes += (Note("no_text", "There is no text in it; what scripts write on a page cannot be read."),)
     markdown, cut = bounded(markdown, options)
     return Document("text", markdown, title=_title(root), notes=notes + cut)
 

@@ -53,5 +53,5 @@ def bounded(markdown: str, options: ReadOptions) -> tuple[str, tuple[Note, ...]]
     """Cut to options.max_text, with a note that says so."""
     if len(markdown) <= options.max_text:
         return markdown, ()
-    note = Note("text_left_out", f"only the first {options.max_text} of {len(markdown)} characters were read")
+    note = Note("text_left_out", f"Only the first {options.max_text} of {len(markdown)} characters were read.")
     return markdown[: options.max_text], (note,)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import IO
 
 from spatz.inputs.archive import Archive
-from spatz.inputs.document import InputError
+from spatz.inputs.document import InputError, Note
 from spatz.inputs.xml_tree import Element, local, parse
 
 __all__ = ["Package", "Relation"]
+
+_MEDIA = ("word/media/", "xl/media/", "ppt/media/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Package:
                         return " ".join((entry.text or "").split())[:500]
         return ""
 
-    def pictures(self) -> int:
-        folders = ("word/media/", "xl/media/", "ppt/media/")
-        return sum(name.startswith(folders) for name in self.archive.names())
+    def notes(self) -> tuple[Note, ...]:
+        """What of it no reader reads."""
+        count = sum(name.startswith(_MEDIA) for name in self.archive.names())
+        return (Note("pictures_left_out", f"{count} pictures in it were not read."),) if count else ()

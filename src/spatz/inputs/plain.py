@@ -32,13 +32,13 @@ def decode(data: bytes, media_type: str = "", declared: str = "") -> tuple[str, 
         if name and (known := _codec(name)):
             return _decode(data, known)
     guess = _guess(data)
-    return _decode(data, guess, Note("encoding_guessed", f"its encoding is not stated; it was read as {guess}"))
+    return _decode(data, guess, Note("encoding_guessed", f"Its encoding is not stated; it was read as {guess}."))
 
 
 def _decode(data: bytes, encoding: str, *notes: Note) -> tuple[str, tuple[Note, ...]]:
     text = data.decode(encoding, "replace")
     if (lost := text.count("\ufffd")) and lost > data.count(b"\xef\xbf\xbd"):
-        note = Note("characters_replaced", f"{lost} characters are not valid in {encoding} and could not be read")
+        note = Note("characters_replaced", f"{lost} characters are not valid in {encoding} and could not be read.")
         return text, (*notes, note)
     return text, notes
 

@@ -6,13 +6,14 @@ where the format has none (Office Open XML forbids it), because entities are wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from spatz.inputs.archive import ERRORS
 from spatz.inputs.document import InputError
 
-__all__ = ["Element", "each", "local", "parse"]
+__all__ = ["Element", "attribute", "each", "local", "parse", "whole"]
 
 Element = Any  # lxml.etree._Element: lxml has no types of its own
 
@@ -69,6 +70,17 @@ def local(element: Element) -> str:
     """The tag without its namespace; "" for comments and the like."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def attribute(element: Element, name: str) -> str:
+    """An attribute in its element's own namespace."""
+    space = element.tag.rpartition("}")[0]
+    return element.get(f"{space}}}{name}" if space else name) or ""
+
+
+def whole(text: str, default: int = 0, most: int = 1_000_000) -> int:
+    """A number that a file gives as text, bounded; default for what is none."""
+    return min(int(text), most) if re.fullmatch(r"\d{1,9}", text) else default
 
 
 def _forget(element: Element) -> None:
