@@ -36,11 +36,11 @@ class _Group:
     columns: tuple[tuple[float, float], ...]
 
 
-def arrange(sheet: Sheet) -> str:
-    """Markdown; an empty line between blocks."""
+def arrange(sheet: Sheet, style: Style | None = None) -> str:
+    """Markdown; an empty line between blocks. style: of all pages, where the sheet is one of several."""
     tables, rest = ruled_tables(sheet)
     size = typical_size(sheet.lines)
-    style = style_of(size, [line.height for line in rest])
+    style = style or style_of(size, [line.height for line in rest])
     lines = pair_labels(rest)
     # A table takes part in the order as a line of its size.
     stands = {f"\0{number}": table for number, table in enumerate(tables)}
