@@ -20,7 +20,8 @@ from spatz.inputs.text_detector import Pixels, TextBox
 
 __all__ = ["Crop", "cut_out"]
 
-_MARGIN: Final = 0.15  # around the letters, of their height
+_MARGIN: Final = 0.15  # over and under the letters, of their height
+_SIDE: Final = 0.4  # beside them: the first letter is lost where there is less
 _TURNED: Final = 1.5  # degrees from which on a box is turned before it is cut
 
 
@@ -64,7 +65,7 @@ def _cut(picture: Pixels, box: TextBox) -> _Cut | None:
         x, y = box.x - area.shape[1] / 2, box.y - area.shape[0] / 2
     else:
         # A little more than the box: where detection looked at a small picture, it may cut letters.
-        more = 0.1 * min(box.width, box.height)
+        more = 0.25 * min(box.width, box.height)
         x0, x1 = max(0, int(box.x - box.width / 2 - more)), min(width, round(box.x + box.width / 2 + more) + 1)
         y0, y1 = max(0, int(box.y - box.height / 2)), min(height, round(box.y + box.height / 2) + 1)
         area, x, y = picture[y0:y1, x0:x1], float(x0), float(y0)
@@ -78,7 +79,7 @@ def _cut(picture: Pixels, box: TextBox) -> _Cut | None:
 
 def _turned(picture: Pixels, box: TextBox) -> Pixels:
     matrix = cv2.getRotationMatrix2D((box.x, box.y), box.angle, 1.0)
-    size = max(3, round(box.width + 0.2 * box.height)), max(3, round(box.height))
+    size = max(3, round(box.width + 0.5 * box.height)), max(3, round(box.height))
     matrix[0, 2] += size[0] / 2 - box.x
     matrix[1, 2] += size[1] / 2 - box.y
     return cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[no-any-return]
@@ -147,7 +148,8 @@ def _crop(cut: _Cut, typical: float) -> Crop:
     least = round(typical * (1 + 2 * _MARGIN)) if height > 0.4 * typical else 0
     above = max(margin, (least - height) // 2)
     top, bottom = max(0, cut.top - above), min(cut.area.shape[0], cut.bottom + above)
-    left, right = max(cut.walls[0], cut.left - margin), min(cut.walls[1], cut.right + margin)
+    side = round(_SIDE * height)
+    left, right = max(cut.walls[0], cut.left - side), min(cut.walls[1], cut.right + side)
     pixels = cut.area[top:bottom, left:right]
     wide = right - left
     return Crop(pixels, box, False, cut.ink, (cut.left - left) / wide, (cut.right - cut.left) / wide)

@@ -27,6 +27,7 @@ _HEIGHT: Final = 48
 _TALL: Final = 0.85
 _WIDE: Final = 0.75
 _UNSURE: Final = 0.88  # mean confidence below which the full width is tried
+_DENSE: Final = 0.78  # characters for every 8 pixels, above which doubled letters are lost
 _LONGEST: Final = 3_200  # pixels of a strip; a longer line is squeezed into it
 _BATCH_WIDTH: Final = 960  # short strips share a run up to this sum of widths
 
@@ -36,6 +37,7 @@ class Reading:
     text: str
     confidence: float  # mean over the characters; 0.0: nothing was read
     places: tuple[float, ...]  # where each character is, as a share of the line's width
+    density: float = 0.0  # characters for each of the model's steps
 
 
 class TextRecogniser:
@@ -50,10 +52,10 @@ class TextRecogniser:
     def read(self, lines: Sequence[Pixels]) -> list[Reading]:
         """One reading for each line, in their order."""
         readings = self._read(lines, _TALL, _WIDE)
-        unsure = [i for i, reading in enumerate(readings) if reading.confidence < _UNSURE]
+        unsure = [i for i, reading in enumerate(readings) if reading.confidence < _UNSURE or reading.density > _DENSE]
         if unsure:
             for i, again in zip(unsure, self._read([lines[i] for i in unsure], 1.0, 1.0), strict=True):
-                if again.confidence > readings[i].confidence:
+                if again.confidence > readings[i].confidence or len(again.text) > len(readings[i].text):
                     readings[i] = again
         return readings
 
@@ -94,7 +96,8 @@ class TextRecogniser:
             return Reading("", 0.0, ())
         text = "".join(self._characters[i] for i in indices[steps])
         places = (steps + 0.5) * (stretch / len(indices))
-        return Reading(text, float(chances[steps].mean()), tuple(places.tolist()))
+        density = len(text) / (len(indices) / stretch)
+        return Reading(text, float(chances[steps].mean()), tuple(places.tolist()), density)
 
 
 def _strip_width(line: Pixels, tall: float, wide: float) -> int:
