@@ -25,6 +25,8 @@ __all__ = ["MAX_CHARACTERS", "FixedLine", "Frame", "TextLayer", "frame_of", "rea
 MAX_CHARACTERS = 1_000_000  # of one page: a book has two to five thousand
 HYPHEN = "\ufffe"  # pdfium's sign for the hyphen of a word that goes on in the next line
 WORD = re.compile(rf"[^\s{HYPHEN}]+{HYPHEN}?")
+DIGITS = frozenset("0123456789")
+MAX_RAISED = 5
 FIXED_FLAG, BOLD_FLAG = 1, 1 << 18  # of FPDFFont_GetFlags: PDF 32000-1, table 123
 BOLD_NAME = re.compile(r"bold|black|heavy|semib|demib|cmbx|cmb10|sfbx|-bd\b|\bmedi(?!um)", re.IGNORECASE)
 
@@ -162,6 +164,8 @@ class Reader:
                 run = runs[key] = self.run(handle, first)
             if run.turns < 0:
                 continue
+            if word[-1] in DIGITS or word[-2:-1] in DIGITS:
+                word = self.raised(word, first, key, run)
             if run.turns == 0:
                 get_box(text_page, first, place)
                 left, right = box.left, box.right
@@ -221,6 +225,23 @@ class Reader:
         self.seen.add(key)
         box = (x0, base - 0.8 * size, x1, base + 0.2 * size)
         self.layer.lines.setdefault(turns, []).append(kind(text, box, None, size, bold))
+
+    def raised(self, word: str, first: int, key: int, run: Run) -> str:
+        """The word with a ^ before the small raised number at its end, if it has one: 10^7 is not 107."""
+        end = len(word) if word[-1] in DIGITS else len(word) - 1
+        start = end
+        while start > 1 and end - start < MAX_RAISED:
+            handle = pdfium.FPDFText_GetTextObject(self.text_page, first + start - 1)
+            other = ctypes.addressof(handle.contents) if handle else 0
+            if other == key:
+                break
+            if other not in self.runs:
+                self.runs[other] = self.run(handle, first + start - 1)
+            number = self.runs[other]
+            if not (number.size < 0.85 * run.size and number.base < run.base - 0.15 * run.size):
+                break
+            start -= 1
+        return f"{word[:start]}^{word[start:]}" if start < end else word
 
     def ends(self, first: int, final: int, box: Any, turns: int) -> tuple[float, float]:
         """Where a word of turned text begins and ends."""
