@@ -38,7 +38,7 @@ def _separator(text: str) -> str | None:
             continue
         usual = max(set(widths), key=lambda width: (widths.count(width), width))
         share = widths.count(usual) / len(widths)
-        if usual > 1 and share >= 0.6 and share + usual / 1_000 > most:
+        if usual > 1 and share >= 0.5 and share + usual / 1_000 > most:
             best, most = separator, share + usual / 1_000
     return best
 

@@ -58,11 +58,14 @@ def page_tree(text: str) -> Element:
     """The root of a page, however damaged it is. Raises InputError where there is none."""
     from lxml import etree, html
 
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=False)
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
     try:
         root = html.document_fromstring(_PROLOGUE.sub("", text).encode("utf-8", "replace") or b"<p></p>", parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise InputError("it is a page in which there is nothing to read") from None
+    last = parser.error_log.last_error
+    if last is not None and last.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
+        raise InputError("its elements are nested more than 2,000 deep")
     return root
 
 
@@ -95,7 +98,7 @@ def _main_text(text: str, root: Element) -> str | None:
 
 def _is_running(text: str) -> bool:
     lengths = [len(_WORD.findall(line)) for line in text.split("\n")]
-    return 2 * sum(length for length in lengths if length >= RUNNING) >= sum(lengths)
+    return 2 * sum(length for length in lengths if length >= RUNNING) >= max(RUNNING, sum(lengths))
 
 
 def _triples(text: str) -> set[tuple[str, ...]]:

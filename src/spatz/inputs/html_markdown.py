@@ -20,8 +20,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 SKIPPED = _names(
-    "audio base canvas embed frame frameset head iframe link map meta noframes noscript object script style svg"
-    " template track video"
+    "audio base canvas embed frame frameset iframe link map meta noframes noscript object script style svg template"
+    " title track video"
 )
 BLOCKS = _names(
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure"

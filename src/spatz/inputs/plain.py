@@ -23,9 +23,9 @@ def decode(data: bytes, media_type: str = "", declared: str = "") -> tuple[str, 
         return _decode(data, wide)
     try:
         return data.decode("utf-8-sig"), ()
-    except UnicodeDecodeError as error:
-        # A file that was cut in the middle of a character, or one bad byte in much good text.
-        if error.start > len(data) - 4 or (error.start > 4_096 and _mostly_utf8(data)):
+    except UnicodeDecodeError:
+        # A file that was cut in the middle of a character, or a bad byte in much good text.
+        if _mostly_utf8(data):
             return _decode(data, "utf-8-sig")
     named = _CHARSET.search(media_type)
     for name in (named.group(1) if named else "", declared):
@@ -58,8 +58,9 @@ def _codec(name: str) -> str:
 
 def _mostly_utf8(data: bytes) -> bool:
     text = data.decode("utf-8", "replace")
-    good = sum(1 for letter in text[:SAMPLE] if letter > "\x7f" and letter != "\ufffd")
-    return good > 4 * text[:SAMPLE].count("\ufffd") and text.count("\ufffd") < 100
+    bad = text.rstrip("\ufffd").count("\ufffd")
+    good = len(data) - len(text)  # a character beyond ASCII takes more than one byte, what replaces a bad one takes one
+    return bad < 100 and good > 8 * bad
 
 
 def _guess(data: bytes) -> str:
@@ -69,7 +70,7 @@ def _guess(data: bytes) -> str:
     strange = [byte for byte in sample if byte > 127]
     western = sum(letter in _WESTERN for letter in bytes(strange).decode("cp1252", "replace"))
     # Western texts have few of them, and these are known; other scripts consist of them.
-    if western >= 0.9 * len(strange) and len(strange) < 0.2 * len(sample):
+    if western >= 0.9 * len(strange) and len(strange) < 0.3 * len(sample):
         return "cp1252"
     from charset_normalizer import from_bytes
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from spatz.inputs.document import Document, InputError, Note, ReadOptions
 from spatz.inputs.markdown import bounded, clean, table
@@ -183,6 +184,7 @@ def _text(item: Element) -> str:
     return found
 
 
+@lru_cache(maxsize=20_000)
 def _column(letters: str) -> int:
     number = 0
     for letter in letters:
