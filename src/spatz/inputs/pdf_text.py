@@ -200,7 +200,7 @@ class Reader:
             else:
                 if words:
                     kind = FixedLine if fixed_letters == letters else Line
-                    self.add(kind, words, turns, x0, x1, base, size, 2 * bold_letters > letters)
+                    self.add(kind, words, turns, x0, x1, base, size, 10 * bold_letters >= 9 * letters)
                 words, x0, x1, size, base, turns = [word], left, right, run.size, run.base, run.turns
                 bold_letters = fixed_letters = letters = 0
             letters += len(word)
@@ -209,7 +209,7 @@ class Reader:
             end, last = stop, run
         if words:
             kind = FixedLine if fixed_letters == letters else Line
-            self.add(kind, words, turns, x0, x1, base, size, 2 * bold_letters > letters)
+            self.add(kind, words, turns, x0, x1, base, size, 10 * bold_letters >= 9 * letters)
         return layer
 
     def add(
