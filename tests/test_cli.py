@@ -12,7 +12,7 @@ import pytest
 
 from spatz import __version__
 from spatz.cli import main
-from spatz.commands.run import prompt_text
+from spatz.commands.run import message_content, prompt_parts
 from spatz.commands.serve import greeting
 from spatz.config import Settings
 from spatz.errors import ConfigError
@@ -108,14 +108,15 @@ def test_prompt_of_files_and_argument(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "a").write_text("one\n")
     (tmp_path / "b").write_text("two")
     monkeypatch.setattr("spatz.commands.run._piped", lambda: False)
-    assert prompt_text("three", [tmp_path / "a", tmp_path / "b"]) == "one\n\ntwo\n\nthree"
-    (tmp_path / "c").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"not UTF-8 text \(at byte 0"):
-        prompt_text("x", [tmp_path / "c"])
+    parts = prompt_parts("three", [tmp_path / "a", tmp_path / "b"], [], Settings())
+    assert message_content(parts) == "one\n\ntwo\n\nthree"
+    (tmp_path / "c").write_bytes(b"ab \xff\xfe and so on")
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(at byte 3"):
+        prompt_parts("x", [tmp_path / "c"], [], Settings())
     with pytest.raises(ConfigError, match="not UTF-8"):
-        prompt_text("\udcff", [])
+        prompt_parts("\udcff", [], [], Settings())
     with pytest.raises(ConfigError, match="directory"):
-        prompt_text("x", [tmp_path])
+        prompt_parts("x", [tmp_path], [], Settings())
 
 
 def test_greeting() -> None:

@@ -25,7 +25,7 @@ def model() -> FakeModel:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, port=0, max_body_mb=1, drain_seconds=WAIT)
+    return Settings(data_dir=tmp_path, port=0, max_body_mb=1, input_mb=1, drain_seconds=WAIT)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from spatz.prompt.grammar import Grammars
 from spatz.prompt.tool_grammar import compiled
 from spatz.prompt.tools import wanted_form
 from spatz.prompt.turn import Turn
+from spatz.server.body import body_limit
 from spatz.weights.tokenizer import Tokenizer
 from weights.vocabularies import byte_level, metadata
 
@@ -221,7 +222,7 @@ async def test_content_types(api: httpx.AsyncClient, kind: str) -> None:
 
 
 async def test_huge_bodies(api: httpx.AsyncClient, settings: Settings) -> None:
-    most = settings.max_body_mb << 20
+    most = body_limit(settings, CHAT)
     huge = body_with(CHAT, user=json.dumps("x" * most))
     error = check_error(await send(api, CHAT, huge), 413)
     assert error["code"] == "request_too_large"

@@ -170,7 +170,7 @@ async def test_ids_and_answers_of_any_text(app: Running, model: FakeModel) -> No
         (jsonl({**line(0), "priority": 1}), [("unknown_parameter", "priority", 1)]),
         (b"[" * 10_000 + b"\n", [("invalid_json_line", None, 1)]),
         (b'{"x":' * 10_000 + b"\n", [("invalid_json_line", None, 1)]),
-        (jsonl(line(0, body={"user": "x" * (1 << 20)})), [("line_too_long", None, 1)]),
+        (jsonl(line(0, body={"user": "x" * (3 << 20)})), [("line_too_long", None, 1)]),
         (b"{}\n", [("missing_required_parameter", name, 1) for name in ("custom_id", "method", "url", "body")]),
         (jsonl(line(0, body={"seed": float("nan")})), [("invalid_json_line", None, 1)]),
     ],

@@ -296,13 +296,13 @@ REFUSED: list[tuple[dict[str, Any], str | None, str | None]] = [
     ),
     (
         {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
-        "input[0].content[0].type",
-        "unsupported_value",
+        "input[0].content[0].image_url",
+        "invalid_value",
     ),
     (
         {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "x"}]}]},
-        "input[0].content[0].type",
-        "unsupported_value",
+        "input[0].content[0].file_id",
+        "file_not_found",
     ),
     (
         {"input": [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]},

@@ -27,6 +27,7 @@ from spatz.errors import ConfigError
 from spatz.server.app import create_app
 from spatz.server.batch_body import ENDPOINTS
 from spatz.server.batch_lines import MAX_BYTES, LineError, check_lines, read_lines
+from spatz.server.body import body_limit
 from spatz.server.served import ServedModel
 from spatz.server.state import State
 from spatz.store.batch_tables import Batch
@@ -80,7 +81,7 @@ class Job:
 
     def prepare(self, settings: Settings) -> None:
         """Look at the input: it has to be a batch, and the one that was begun. It costs no model to find out."""
-        self._most = settings.max_body_mb << 20
+        self._most = max(body_limit(settings, endpoint) for endpoint in ENDPOINTS)
         kept = self._folder / "sha256"
         try:
             digest = self._copy()

@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,18 +17,35 @@ from spatz.config import Settings
 from spatz.engine.request import ContextMode, Usage
 from spatz.errors import ConfigError
 
+if TYPE_CHECKING:
+    from spatz.inputs.part import InputPart
+
 __all__ = ["run"]
 
 MAX_INPUT = 64 << 20  # bytes of a file or of stdin; far more than any context
 
 
-@configured("model", "engine", "context")
+@configured(
+    "model",
+    "engine",
+    "context",
+    "input_mb",
+    "input_megapixels",
+    "input_pages",
+    "input_seconds",
+    "input_memory_mb",
+    "input_cache_mb",
+)
 def run(
     settings: Settings,
     invocation: typer.Context,
     prompt: str | None = typer.Argument(None, help="The prompt; - reads it from stdin, as a pipe does."),
     file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="A text file to put before the prompt.")
+        list[Path] | None,
+        typer.Option("--file", "-f", help="A file to put before the prompt: text, PDF, DOCX... Can be repeated."),
+    ] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option("--image", "-i", help="An image to put before all else. Can be repeated.")
     ] = None,
     system: str | None = typer.Option(None, "--system", "-s", help="Instructions to the model."),
     raw: bool = typer.Option(False, "--raw", help="Continue the text as it is, without the chat template."),
@@ -47,18 +64,26 @@ def run(
 ) -> None:
     """Answer one prompt and print the answer as it is written.
 
-    The prompt is what the files, stdin and the argument say, in this order.
+    The prompt is what the images, the files, stdin and the argument say, in this order.
     """
     if raw and system is not None:
         raise ConfigError("--system has no place in a --raw prompt: it is a message of the chat template")
-    text = prompt_text(prompt, file or [])
+    said = prompt_parts(prompt, file or [], image or [], settings)
+    inputs = [part for part in said if not isinstance(part, str)]
+    if raw and inputs:
+        raise ConfigError(f"{inputs[0].param} has no place in a --raw prompt, which is text alone")
     set_up_logging("warning", invocation.obj.on)
     start = time.perf_counter()
     import asyncio
 
     from spatz.commands.answer import answer, params_of
     from spatz.commands.fetch import fetched
+    from spatz.commands.inputs import read_parts
+    from spatz.prompt.turn import Message, Turn
+    from spatz.server.input_use import input_uses
     from spatz.server.local import local_model
+
+    readings = read_parts(inputs, settings)
 
     params = params_of(
         max_tokens=max_tokens,
@@ -83,9 +108,11 @@ def run(
             sys.stdout.flush()
 
     with local_model(settings, fetched(settings)) as model:
-        messages = [{"role": "system", "content": system}] if system is not None else []
-        messages.append({"role": "user", "content": text})
-        encoded = model.encode(text) if raw else model.encode_chat(messages)
+        messages: list[Message] = [{"role": "system", "content": system}] if system is not None else []
+        messages.append({"role": "user", "content": message_content(said)})
+        turn = readings.put(Turn(messages))
+        encoded = model.encode("\n\n".join(map(str, said))) if raw else model.encode_chat(turn.messages)
+        uses = input_uses(turn, encoded.areas)
         source = "prompt" if raw else "messages"
         result = asyncio.run(answer(model, encoded, params, show, source, ContextMode(settings.context)))
         end = time.perf_counter()
@@ -101,8 +128,16 @@ def run(
                     "prompt_tokens": usage.prompt_tokens,
                     "completion_tokens": usage.completion_tokens,
                     "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-                    "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-                    "spatz": {"mode": use.mode.value, "blocks": use.blocks, "spans": [list(s) for s in use.spans]},
+                    "prompt_tokens_details": {
+                        "cached_tokens": usage.cached_tokens,
+                        "image_tokens": sum(read.tokens for read in uses if read.is_image),
+                    },
+                    "spatz": {
+                        "mode": use.mode.value,
+                        "blocks": use.blocks,
+                        "spans": [list(span) for span in use.spans],
+                        **({"inputs": [read.body() for read in uses]} if uses else {}),
+                    },
                 },
                 "seconds": {
                     "to_first_text": round(first_token - start, 4) if first_token else None,
@@ -132,8 +167,38 @@ def _passages(count: int) -> str:
     return "1 passage" if count == 1 else f"{count:,} passages"
 
 
-def prompt_text(prompt: str | None, files: list[Path]) -> str:
-    parts = [read_file(path) for path in files]
+def prompt_parts(
+    prompt: str | None, files: list[Path], images: list[Path], settings: Settings
+) -> list[str | InputPart]:
+    """What the prompt says, in order: texts, and images and files that are still to be read."""
+    found: list[str | InputPart] = []
+    if files or images:
+        from spatz.commands.inputs import file_part
+
+        found += [file_part(path, settings, image=True) for path in images]
+        found += [_file(path, settings) for path in files]
+    return _said(prompt, found)
+
+
+def message_content(parts: list[str | InputPart]) -> str | list[Any]:
+    if all(isinstance(part, str) for part in parts):
+        return "\n\n".join(map(str, parts))
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+
+
+def _file(path: Path, settings: Settings) -> str | InputPart:
+    """A text as it is; all else is to be read."""
+    from spatz.commands.inputs import file_part
+    from spatz.inputs.document import ReadOptions
+    from spatz.inputs.sniff import TEXTS, sniff
+
+    data = _bytes(path)
+    plain = sniff(data, ReadOptions(filename=path.name)) in TEXTS and not data.startswith(b"PK")
+    return _decode(data, str(path)) if plain else file_part(path, settings, data=data)
+
+
+def _said(prompt: str | None, files: list[str | InputPart]) -> list[str | InputPart]:
+    parts = list(files)
     # With a prompt in the argument, stdin is read when something was piped or redirected into it on purpose; without
     # any prompt it is what remains, unless a person sits there and would wonder.
     wanted = prompt == "-" or (prompt is None and not files)
@@ -143,16 +208,21 @@ def prompt_text(prompt: str | None, files: list[Path]) -> str:
         parts.append(_decode(sys.stdin.buffer.read(MAX_INPUT + 1), "stdin"))
     if prompt is not None and prompt != "-":
         parts.append(_argument(prompt))
-    text = "\n\n".join(part.strip("\n") for part in parts if part.strip())
-    if not text:
+    parts = [part.strip("\n") if isinstance(part, str) else part for part in parts]
+    parts = [part for part in parts if not isinstance(part, str) or part.strip()]
+    if not parts:
         raise ConfigError("the prompt is empty")
-    return text
+    return parts
 
 
 def read_file(path: Path) -> str:
+    return _decode(_bytes(path), str(path))
+
+
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return _decode(file.read(MAX_INPUT + 1), str(path))
+            return file.read(MAX_INPUT + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
 

@@ -207,7 +207,11 @@ class _Worker:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        """asyncio may learn of an end later than this has to know."""
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        except ChildProcessError:
+            return False
 
     async def read(self, data: bytes, options: ReadOptions, kind: Accept, progress: Progress | None) -> Document:
         self.usable = False

@@ -60,6 +60,8 @@ def read(data: bytes, options: ReadOptions, kind: Accept, progress: Progress | N
         return _read(data, options, found, progress)
     except ImportError as error:
         missing = (error.name or "a library").partition(".")[0]
+        if missing == "spatz":
+            raise
         raise InputError(
             f"This server cannot read the {_noun(kind)}, because '{missing}' is not installed on it: "
             'pip install "spatz[documents]" installs all that it takes.',

@@ -50,8 +50,8 @@ def build_chat(
     tools: Sequence[Mapping[str, Any]] = (),
     add_generation_prompt: bool = True,
 ) -> Prompt:
-    """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?, source?}, joined by line
-    breaks. kind is "instruction" (the default) or "document"; source is what its area says of it. tools, and the
+    """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?, source?}, which line
+    breaks join. kind is "instruction" (the default) or "document"; source is what its area says of it. tools, and the
     tool_calls of messages, are in the form of Hugging Face's templates. Raises RequestError for messages that cannot be
     rendered whole.
     """

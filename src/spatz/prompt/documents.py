@@ -1,20 +1,63 @@
 """What was read of an image or a file, as the text that stands for it in the prompt.
 
 The model sees where it begins, what it is and where it ends, so that it can tell it from what it is asked. Where the
-text comes from is inputs/ business, and where it goes is the message's.
+text comes from is the business of inputs/. `Readings` puts it into the messages.
 """
 
 from __future__ import annotations
 
-from spatz.inputs.document import Document
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-__all__ = ["framed"]
+from spatz.inputs.document import Document
+from spatz.inputs.part import InputPart
+from spatz.prompt.turn import InputRead, Message, Turn
+
+__all__ = ["Readings", "framed", "parts_of"]
 
 NOUNS = {"image": "Image", "pdf": "PDF", "text": "File"}
 
 
-def framed(document: Document, number: int, of: int) -> str:
-    """number: of this one among the request's `of` images and files, from 1."""
-    name = f"{NOUNS[document.kind]} {number} of {of}" if of > 1 else NOUNS[document.kind]
+def framed(document: Document, number: int) -> str:
+    """number: of this one among the request's images and files, from 1. What comes after it must not change a word of
+    it: the next turn of a conversation begins with the same tokens then, which are not run again.
+    """
+    name = f"{NOUNS[document.kind]} {number}"
     title = f": {document.title}" if document.title else ""
     return f"[{name}{title}]\n{document.markdown.strip()}\n[End of {name}]"
+
+
+class Readings:
+    """What was read of a request's images and files."""
+
+    def __init__(self, documents: Mapping[InputPart, Document] | None = None) -> None:
+        self._documents = documents or {}
+
+    def put(self, turn: Turn) -> Turn:
+        """The turn with text in the places of its images and files."""
+        if not parts_of(turn.messages):
+            return turn
+        found: list[InputRead] = []
+
+        def text(part: object) -> object:
+            if not isinstance(part, InputPart):
+                return part
+            document = self._documents[part]
+            found.append(InputRead(part.param, document))
+            said = framed(document, len(found))
+            return {"type": "text", "text": said, "kind": "document", "source": len(found) - 1}
+
+        messages = [
+            {**message, "content": [text(part) for part in _parts(message)]} if _parts(message) else message
+            for message in turn.messages
+        ]
+        return replace(turn, messages=messages, inputs=tuple(found))
+
+
+def parts_of(messages: Iterable[Message]) -> list[InputPart]:
+    return [part for message in messages for part in _parts(message) if isinstance(part, InputPart)]
+
+
+def _parts(message: Message) -> Sequence[object]:
+    content = message.get("content")
+    return content if isinstance(content, list) else ()

@@ -86,9 +86,7 @@ def create_app(model: ServedModel, settings: Settings) -> FastAPI:
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
     auth = Auth(settings, state.keys)
-    app.add_middleware(
-        Gate, state=state, auth=auth, max_body=settings.max_body_mb << 20, max_upload=settings.max_upload_mb << 20
-    )
+    app.add_middleware(Gate, state=state, auth=auth)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     return app

@@ -21,8 +21,10 @@ from sqlalchemy import Connection
 from starlette.types import ASGIApp
 
 from spatz.engine.request import Priority
+from spatz.server.batch_body import ENDPOINTS
 from spatz.server.batch_call import call, failure, result
 from spatz.server.batch_lines import Line, LineError, check_lines, read_line, read_lines
+from spatz.server.body import body_limit
 from spatz.server.caller import Caller
 from spatz.server.state import State
 from spatz.store.batch_hold import Hold
@@ -297,7 +299,7 @@ class BatchRun:
 
     @property
     def _longest_line(self) -> int:
-        return self._state.settings.max_body_mb << 20
+        return max(body_limit(self._state.settings, endpoint) for endpoint in ENDPOINTS)
 
     def _lines(self, batch: Batch, done: set[int]) -> Iterator[Line]:
         with self._input(batch).open("rb") as file:

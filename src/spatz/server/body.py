@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import asyncio
 
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from spatz.errors import RequestError
+from spatz.config import Settings
+from spatz.errors import OverloadedError, RequestError
 
-__all__ = ["Body"]
+__all__ = ["UPLOAD_PATHS", "Body", "LargeBodies", "body_limit", "whole_body"]
+
+# What may have images and files in it, as text.
+INPUT_PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/conversations")
+UPLOAD_PATHS = frozenset({"/v1/files"})
 
 LITTLE = 1 << 20  # bytes that are read before the answer, to keep the connection
 MUCH = 64 << 20  # bytes that are read after the answer, before the connection is closed all the same
@@ -22,10 +28,37 @@ DRAIN_SECONDS = 2.0
 LEAST_RATE = 65_536  # bytes a second: what a large upload needs more time for
 
 
+def body_limit(settings: Settings, path: str) -> int:
+    """Bytes. Where a message may hold an image or a file, the largest of them fits in beside a whole text."""
+    if path in UPLOAD_PATHS:
+        return settings.max_upload_mb << 20
+    text = settings.max_body_mb << 20
+    return text + -(-(settings.input_mb << 20) * 4 // 3) if path.startswith(INPUT_PATHS) else text
+
+
+async def whole_body(request: Request) -> bytes:
+    """Read once, and not kept with the request, which may be answered for minutes."""
+    return b"".join([chunk async for chunk in request.stream()])
+
+
+class LargeBodies:
+    """How many large bodies are under way: each lies in memory, more than once while it is read."""
+
+    def __init__(self, least: int, most: int) -> None:
+        """least: bytes from which on one is large."""
+        self.least = least
+        self.most = most
+        self.under_way = 0
+
+
 class Body:
-    def __init__(self, headers: dict[bytes, bytes], receive: Receive, *, most: int, seconds: float) -> None:
+    def __init__(
+        self, headers: dict[bytes, bytes], receive: Receive, *, most: int, seconds: float, large: LargeBodies
+    ) -> None:
         """most: bytes. seconds: how long the body may take, and longer only as it arrives at LEAST_RATE."""
         self.most = most
+        self._large = large
+        self._counted = False
         self._receive = receive
         self._seconds = seconds
         self._deadline = asyncio.get_running_loop().time() + seconds
@@ -37,9 +70,26 @@ class Body:
         self.failed = False  # too much, or too late: nothing more is taken
 
     def check_length(self) -> None:
-        """Raises RequestError for a body that says itself that it is too large."""
+        """Raises RequestError for a body that says itself that it is too large, or one of too many large ones."""
         if self._length is not None and self._length > self.most:
             raise self._too_large()
+        self._count(self._length or 0)
+
+    def release(self) -> None:
+        """What it was made of lies in memory no more."""
+        if self._counted:
+            self._counted = False
+            self._large.under_way -= 1
+
+    def _count(self, size: int) -> None:
+        large = self._large
+        if self._counted or size <= large.least:
+            return
+        if large.under_way >= large.most:
+            self.failed = True
+            raise OverloadedError("Too many large requests are under way. Please try again later.")
+        large.under_way += 1
+        self._counted = True
 
     async def receive(self) -> Message:
         if self.complete:
@@ -64,6 +114,7 @@ class Body:
         if self._read > self.most:
             self.failed = True
             raise self._too_large()
+        self._count(self._read)
         return message
 
     async def settle(self) -> bool:

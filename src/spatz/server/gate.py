@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spatz.errors import RateLimitError, RequestError
 from spatz.server.auth import Auth
-from spatz.server.body import Body
+from spatz.server.body import UPLOAD_PATHS, Body, LargeBodies, body_limit
 from spatz.server.caller import Caller
 from spatz.server.context import HEADER
 from spatz.server.generate import stopping
@@ -33,7 +33,7 @@ API_VERSION = "2020-10-01"
 OPEN_PATHS = frozenset({"/healthz"})
 # What runs the model, and is what limits are about.
 LIMITED_PATHS = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/responses"})
-UPLOAD_PATHS = frozenset({"/v1/files"})
+LARGE_BODIES = 4  # that are in memory at once: those with images and files in them
 
 access = logging.getLogger("spatz.access")
 logger = logging.getLogger("spatz.server")
@@ -62,12 +62,11 @@ def identify(request: Request, **who: str | None) -> None:
 
 
 class Gate:
-    def __init__(self, app: ASGIApp, state: State, auth: Auth, max_body: int, max_upload: int) -> None:
+    def __init__(self, app: ASGIApp, state: State, auth: Auth) -> None:
         self._app = app
         self._state = state
         self._auth = auth
-        self._max_body = max_body
-        self._max_upload = max_upload
+        self._large = LargeBodies(state.settings.max_body_mb << 20, LARGE_BODIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,8 +89,11 @@ class _Passage:
         self._start = perf_counter()
         self._status = 0
         headers = dict(scope["headers"])
-        most = gate._max_upload if scope["path"] in UPLOAD_PATHS else gate._max_body
-        self._body = Body(headers, receive, most=most, seconds=gate._state.settings.request_seconds)
+        settings = gate._state.settings
+        most = body_limit(settings, scope["path"])
+        # An upload is written to the disk as it comes.
+        large = LargeBodies(most, 1) if scope["path"] in UPLOAD_PATHS else gate._large
+        self._body = Body(headers, receive, most=most, seconds=settings.request_seconds, large=large)
         self._headers = headers
         self._limited: Caller | None = None  # whose limits the answer tells
         self._ticket: Ticket | None = None
@@ -118,6 +120,7 @@ class _Passage:
         finally:
             if self._ticket is not None:
                 self._ticket.release()
+            self._body.release()
             self._record()
 
     async def _admit(self) -> None:
@@ -156,6 +159,7 @@ class _Passage:
     async def _stamped_send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            self._body.release()  # before an answer begins, its images and files have become text
             elapsed = int((perf_counter() - self._start) * 1000)
             message["headers"] = [
                 *message["headers"],

@@ -1,8 +1,8 @@
 """Images and files of a request, from what a message says of them to what was read: before any prompt is made.
 
 Routes hand over the parts; where each one's bytes are (in a data: URL, in a file of the caller's, on another server) is
-found out here, and they are read beside the engine (inputs/). What is wrong with one is told with its path. `Readings`
-then puts text in the parts' places.
+found out here, and they are read beside the engine (inputs/). What is wrong with one is told with its path. Who asked
+puts what was read in the parts' places (prompt/documents.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -20,54 +20,16 @@ from spatz.inputs.document import Document, InputError, ReadOptions
 from spatz.inputs.part import InputPart
 from spatz.inputs.reader import read_options
 from spatz.inputs.reading import Accept
-from spatz.prompt.documents import framed
-from spatz.prompt.turn import InputRead, Message, Turn
+from spatz.prompt.documents import Readings
 from spatz.server.caller import Caller
 from spatz.server.state import State
 
-__all__ = ["Readings", "parts_of", "read_parts"]
+__all__ = ["read_parts"]
 
 PURPOSES = ("user_data", "vision", "assistants")  # of stored files that can be read
 LONG_DATA = 1 << 20  # characters of base64 from which on it is decoded in a thread
 URL = re.compile(r"https?://", re.IGNORECASE)
 DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),")
-
-
-class Readings:
-    """What was read of a request's images and files."""
-
-    def __init__(self, documents: Mapping[InputPart, Document] | None = None) -> None:
-        self._documents = documents or {}
-
-    def put(self, turn: Turn) -> Turn:
-        """The turn with text in the places of its images and files."""
-        total = sum(isinstance(part, InputPart) for message in turn.messages for part in _parts(message))
-        if not total:
-            return turn
-        found: list[InputRead] = []
-
-        def text(part: object) -> object:
-            if not isinstance(part, InputPart):
-                return part
-            document = self._documents[part]
-            found.append(InputRead(part.param, document))
-            said = framed(document, len(found), total)
-            return {"type": "text", "text": said, "kind": "document", "source": len(found) - 1}
-
-        messages = [
-            {**message, "content": [text(part) for part in _parts(message)]} if _parts(message) else message
-            for message in turn.messages
-        ]
-        return replace(turn, messages=messages, inputs=tuple(found))
-
-
-def parts_of(messages: Iterable[Message]) -> list[InputPart]:
-    return [part for message in messages for part in _parts(message) if isinstance(part, InputPart)]
-
-
-def _parts(message: Message) -> Sequence[object]:
-    content = message.get("content")
-    return content if isinstance(content, list) else ()
 
 
 async def read_parts(state: State, caller: Caller, parts: Sequence[InputPart], *, pdf_only: bool = False) -> Readings:

@@ -16,11 +16,12 @@ from sqlalchemy import Connection
 
 from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
+from spatz.prompt.documents import parts_of
 from spatz.prompt.turn import Turn
 from spatz.server.answer import Work, answer, prepare
 from spatz.server.caller import Caller
 from spatz.server.context import context_limit, context_mode
-from spatz.server.input_parts import parts_of, read_parts
+from spatz.server.input_parts import read_parts
 from spatz.server.meter import Meter
 from spatz.server.responses_answer import Response, dump, new_response
 from spatz.server.responses_fit import fit, too_long

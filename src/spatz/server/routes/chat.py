@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from spatz.prompt.documents import parts_of
+from spatz.prompt.turn import Turn
 from spatz.server.answer import (
     Answer,
     Answers,
@@ -21,12 +23,13 @@ from spatz.server.answer import (
     gather_answers,
     prepare,
 )
+from spatz.server.body import whole_body
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
 from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
-from spatz.server.input_parts import parts_of, read_parts
+from spatz.server.input_parts import read_parts
 from spatz.server.json_response import JsonResponse
 from spatz.server.meter import Meter
 from spatz.server.problems import parse_body, validate
@@ -43,20 +46,21 @@ router = APIRouter()
 @router.post("/v1/chat/completions")
 async def create_chat_completion(request: Request) -> Response:
     state = state_of(request)
-    given = parse_body(await request.body())
+    given = parse_body(await whole_body(request))
     body = validate(ChatRequest, given)
     state.check_model(body.model)
     identify(request, user=body.user, safety_identifier=body.safety_identifier)
     meter = state.meter(request)
     top = (body.top_logprobs or 0) if body.logprobs else None
     turn = body.turn()
-    parts = parts_of(turn.messages)
-    if parts:
+    if parts_of(turn.messages):
         try:
-            readings = await unless_gone(request, read_parts(state, meter.caller, parts, pdf_only=True))
+            turn = await unless_gone(request, _read(state, meter, turn))
         except ClientGone:
             return Response(status_code=499)
-        turn = readings.put(turn)
+        # An image may be larger than all else: it does not stay in memory for the answer's time.
+        body = body.model_copy(update={"messages": []})
+        given = given if body.store else {}
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     mode = context_mode(body.spatz, state.settings.context)
     work = await prepare(
@@ -80,6 +84,12 @@ async def create_chat_completion(request: Request) -> Response:
     except ClientGone:
         return Response(status_code=499)
     return JsonResponse(await kept(answers, totals))
+
+
+async def _read(state: State, meter: Meter, turn: Turn) -> Turn:
+    """With text in the places of its images and files."""
+    readings = await read_parts(state, meter.caller, parts_of(turn.messages), pdf_only=True)
+    return readings.put(turn)
 
 
 async def _chunks(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from spatz.errors import RequestError
+from spatz.server.body import whole_body
 from spatz.server.caller import caller_of
 from spatz.server.json_response import JsonResponse, dumps
 from spatz.server.metadata import Metadata
@@ -60,7 +61,7 @@ class ItemsQuery(PageQuery):
 @router.post("/v1/conversations")
 async def create_conversation(request: Request) -> Response:
     state, caller = state_of(request), caller_of(request)
-    data = await request.body()
+    data = await whole_body(request)
     body = validate(ConversationRequest, parse_body(data) if data else {})
     await check_room(state)
     items = await resolve(state, caller, body.items or [])
@@ -84,7 +85,7 @@ async def retrieve_conversation(conversation_id: str, request: Request) -> Respo
 @router.post("/v1/conversations/{conversation_id}")
 async def update_conversation(conversation_id: str, request: Request) -> Response:
     state, owner = state_of(request), caller_of(request).owner
-    body = validate(ConversationUpdate, parse_body(await request.body()))
+    body = validate(ConversationUpdate, parse_body(await whole_body(request)))
     await _found(request, conversation_id)
     text = dumps(body.metadata or {}).decode()
     await state.database.run(
@@ -107,7 +108,7 @@ async def delete_conversation(conversation_id: str, request: Request) -> Respons
 async def create_conversation_items(conversation_id: str, request: Request) -> Response:
     state, caller = state_of(request), caller_of(request)
     query = parse_query(ItemQuery, request)
-    body = validate(ConversationItems, parse_body(await request.body()))
+    body = validate(ConversationItems, parse_body(await whole_body(request)))
     await _found(request, conversation_id)
     await check_room(state)
     items = await resolve(state, caller, body.items)

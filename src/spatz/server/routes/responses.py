@@ -14,6 +14,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from spatz.errors import RequestError
+from spatz.server.body import whole_body
 from spatz.server.caller import caller_of
 from spatz.server.context import context_mode
 from spatz.server.gate import identify, request_id
@@ -59,7 +60,7 @@ def _background(request: Request) -> Background:
 @router.post("/v1/responses")
 async def create_response(request: Request) -> Response:
     state = state_of(request)
-    body = validate(ResponseRequest, parse_body(await request.body()))
+    body = validate(ResponseRequest, parse_body(await whole_body(request)))
     state.check_model(body.model)
     identify(request, user=body.user, safety_identifier=body.safety_identifier)
     try:
@@ -105,7 +106,7 @@ def _stream(request: Request, events: AsyncGenerator[bytes, None]) -> EventStrea
 @router.post("/v1/responses/input_tokens")
 async def count_input_tokens(request: Request) -> Response:
     state = state_of(request)
-    body = validate(InputTokensRequest, parse_body(await request.body()))
+    body = validate(InputTokensRequest, parse_body(await whole_body(request)))
     if body.model is not None:
         state.check_model(body.model)
     past = await find_past(state, caller_of(request), body)
