@@ -24,6 +24,7 @@ from spatz.weights.architectures import (
     match_tensors,
 )
 from spatz.weights.tensors import Tensor
+from spatz.weights.vision import HF_KINDS, is_vision_tensor
 
 __all__ = ["describe_config", "plan_hf"]
 
@@ -167,6 +168,13 @@ def describe_config(config: Mapping[str, Any]) -> Decoder:
         values = config["text_config"]
         if not isinstance(values, Mapping):
             raise WeightsError("text_config in config.json is not an object")
+    if kind in HF_KINDS:
+        own = config.get("text_config")
+        if not isinstance(own, Mapping):
+            raise WeightsError("text_config in config.json is not an object")
+        # Which of the two ties the head is a matter of the whole model.
+        values = {**own, "tie_word_embeddings": config.get("tie_word_embeddings", False)}
+        kind = own.get("model_type", "llama")
     architecture = "gemma3" if kind == "gemma3_text" else kind
     if architecture not in ARCHITECTURES:
         raise WeightsError(f"the model type {str(kind)[:60]!r} is not supported ({', '.join(ARCHITECTURES)} are)")
@@ -191,19 +199,25 @@ def _refuse_unsupported(values: Mapping[str, Any], architecture: str) -> None:
 
 def _prefixes(tensors: Mapping[str, Tensor]) -> tuple[str, str]:
     """What stands before the names of the body and of the head: models with a vision part nest the text model."""
-    for body, head in (("language_model.model.", "language_model."), ("model.language_model.", "")):
+    for body, head in (
+        ("language_model.model.", "language_model."),
+        ("model.language_model.", ""),
+        ("model.text_model.", ""),
+    ):
         if f"{body}embed_tokens.weight" in tensors:
             return body, head
     return "model.", ""
 
 
 def _leftovers(decoder: Decoder, tensors: Mapping[str, Tensor], head: str, kind: object) -> frozenset[str]:
-    """Tensors that a text model has no use for: a copy of the tied head, old rope tables, Gemma's vision part."""
+    """Tensors that a decoder has no use for: a copy of the tied head, old rope tables, a vision part."""
     left = {head} if decoder.tied else set[str]()
     left |= {name for name in tensors if name.endswith("rotary_emb.inv_freq")}
     if kind == "gemma3":
         vision = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.")
         left |= {name for name in tensors if name.startswith(vision)}
+    if kind in HF_KINDS:
+        left |= {name for name in tensors if is_vision_tensor(name)}
     return frozenset(left)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from spatz.errors import ConfigError, WeightsError
 from spatz.weights.architectures import Decoder
 from spatz.weights.manifest import Manifest, read_manifest
 from spatz.weights.model_files import END_OF_TURN, ModelFiles, open_model
+from spatz.weights.tensors import Tensor, TensorSource
 from spatz.weights.tokenizer import Tokenizer
+from spatz.weights.vision import Tower
 
-__all__ = ["FORMATS", "LoadedModel", "ModelCard", "load_model"]
+__all__ = ["FORMATS", "LoadedModel", "LoadedTower", "ModelCard", "load_model"]
 
 FORMATS = ("q4", "q8", "bf16")
 
@@ -44,6 +47,15 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedTower:
+    """What a model sees with."""
+
+    tower: Tower
+    core: _core.VisionModel
+    sample: str  # names its weights
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModel:
     card: ModelCard
     core: _core.Model
@@ -52,6 +64,7 @@ class LoadedModel:
     eos_ids: frozenset[int]  # tokens that end an answer
     decoder: Decoder  # what the files say of its shape
     vocab: int  # rows of logits: the tokenizer's tokens, and padding in some models
+    tower: LoadedTower | None = None  # None: it does not see
 
     def kv_kind(self, wanted: str = "auto") -> str:
         """The format of the KV cache. "auto": as exact as the weights, so bf16 only where nothing is quantized."""
@@ -60,8 +73,10 @@ class LoadedModel:
         return "bf16" if all(kind == "bf16" or not size for kind, size in self.core.formats.items()) else "int8"
 
 
-def load_model(path: Path, context: _core.Context, *, format: str | None = None) -> LoadedModel:
-    """Load a GGUF file or a folder with safetensors.
+def load_model(
+    path: Path, context: _core.Context, *, format: str | None = None, mmproj: Path | None = None
+) -> LoadedModel:
+    """Load a GGUF file or a folder with safetensors. mmproj: as open_model has it.
 
     format: "q4", "q8" or "bf16" for all matrices; None or "" takes for each what belongs to its stored type. The files
     are closed again afterwards. Raises WeightsError for files that are damaged or not supported, ConfigError for an
@@ -69,13 +84,14 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
     """
     if format and format not in FORMATS:
         raise ConfigError(f"the format {format!r} is unknown ({', '.join(FORMATS)} are possible)")
-    files = open_model(path)
+    files = open_model(path, mmproj)
     try:
         manifest = read_manifest(files.path)
         sample = _sample(files, format)
         with ThreadPoolExecutor(1) as helper:  # packing holds no GIL, so the tokenizer is made meanwhile
             making = helper.submit(files.tokenizer)
             core = _pack(files, context, format or "")
+            tower = _pack_tower(files, context, format or "")
             tokenizer = making.result()
         rows = files.plan.decoder.vocab
         if tokenizer.vocab_size > rows:
@@ -85,7 +101,7 @@ def load_model(path: Path, context: _core.Context, *, format: str | None = None)
         files.close()
     template = manifest.chat_template or files.chat_template
     return LoadedModel(
-        card, core, tokenizer, template, _eos_ids(files, tokenizer), files.plan.decoder, files.plan.decoder.vocab
+        card, core, tokenizer, template, _eos_ids(files, tokenizer), files.plan.decoder, files.plan.decoder.vocab, tower
     )
 
 
@@ -113,6 +129,48 @@ def _pack(files: ModelFiles, context: _core.Context, format: str) -> _core.Model
     except MemoryError:
         raise WeightsError(f"{files.path.name}: there is not enough memory for {doing}") from None
     return model
+
+
+def _pack_tower(files: ModelFiles, context: _core.Context, format: str) -> LoadedTower | None:
+    plan, source = files.tower, files.tower_source
+    if plan is None or source is None:
+        return None
+    sample = _sample_of(plan.tensors, source, f"{format}\n{plan.tower}\n")
+    doing = "the vision tower's configuration"
+    try:
+        model = _core.VisionModel(context, _vision_config(plan.tower))
+        shapes = plan.tower.shapes()
+        for target, tensor in plan.tensors.items():
+            doing = f"tensor {tensor.name}"
+            kind = "" if len(shapes[target]) == 1 else _tower_format(format)
+            model.set_tensor(target, tensor.dtype, shapes[target], source.view(tensor), format=kind)
+            source.drop(tensor)
+        doing = "the whole vision tower"
+        model.finish()
+    except ValueError as error:
+        raise WeightsError(f"{files.path.name}: {doing} does not fit: {error}") from None
+    except MemoryError:
+        raise WeightsError(f"{files.path.name}: there is not enough memory for {doing}") from None
+    return LoadedTower(plan.tower, model, sample)
+
+
+def _tower_format(format: str) -> str:
+    """Four bits are too few for what an image is told by: eight, as the files of towers have them."""
+    return "q8" if format == "q4" else format
+
+
+def _vision_config(tower: Tower) -> _core.VisionConfig:
+    config = _core.VisionConfig()
+    config.patch = tower.patch
+    config.positions = tower.side * tower.side
+    config.hidden = tower.hidden
+    config.intermediate = tower.intermediate
+    config.layers = tower.layers
+    config.heads = tower.heads
+    config.norm_eps = tower.norm_eps
+    config.shuffle = tower.shuffle
+    config.text_hidden = tower.text_hidden
+    return config
 
 
 def core_config(decoder: Decoder) -> _core.ModelConfig:
@@ -174,11 +232,15 @@ def _name(path: Path) -> str:
 
 def _sample(files: ModelFiles, format: str | None) -> str:
     """A hash of the tensors' descriptions and of a sample of each: a few hundred pages instead of the whole file."""
-    digest = hashlib.sha256(f"{format or ''}\n{files.plan.decoder}\n".encode())
-    for target, tensor in files.plan.tensors.items():
+    return _sample_of(files.plan.tensors, files.source, f"{format or ''}\n{files.plan.decoder}\n")
+
+
+def _sample_of(tensors: Mapping[str, Tensor], source: TensorSource, described: str) -> str:
+    digest = hashlib.sha256(described.encode())
+    for target, tensor in tensors.items():
         middle = max(0, tensor.nbytes // 2 - _SAMPLE_BYTES)
         digest.update(f"{target} {tensor.dtype} {tensor.shape}\n".encode())
-        digest.update(files.source.view(tensor)[middle : middle + _SAMPLE_BYTES].tobytes())
+        digest.update(source.view(tensor)[middle : middle + _SAMPLE_BYTES].tobytes())
     return digest.hexdigest()
 
 

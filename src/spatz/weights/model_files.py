@@ -22,18 +22,22 @@ from spatz.weights.jsonfile import read_bytes, read_object
 from spatz.weights.safetensors import INDEX, SINGLE, SafetensorsFolder
 from spatz.weights.tensors import TensorSource
 from spatz.weights.tokenizer import Tokenizer
+from spatz.weights.vision import HF_KINDS, TowerPlan, plan_mmproj, plan_tower
 
 __all__ = ["ModelFiles", "find_weights", "open_model"]
 
 END_OF_TURN = (
     "<|im_end|>",
     "<end_of_turn>",
+    "<end_of_utterance>",
     "<|eot_id|>",
     "<|eom_id|>",
     "<|endoftext|>",
     "<|end_of_text|>",
 )
 """Special tokens that end an answer wherever they occur, whether or not the file names them as its end token."""
+
+_TOWER_FILES = "mmproj"  # how the names of files with a vision tower begin
 
 _MAX_TEMPLATE_BYTES = 1 << 20
 _MAX_EOS_IDS = 64
@@ -50,9 +54,13 @@ class ModelFiles:
     licence: str | None
     eos_ids: frozenset[int]  # as the files name them
     tokenizer: Callable[[], Tokenizer]
+    tower: TowerPlan | None = None  # of a model that sees
+    tower_source: TensorSource | None = None  # where the tower's tensors are
 
     def close(self) -> None:
         self.source.close()
+        if self.tower_source is not None and self.tower_source is not self.source:
+            self.tower_source.close()
 
 
 def find_weights(path: Path) -> Path:
@@ -61,7 +69,7 @@ def find_weights(path: Path) -> Path:
         return path
     if (path / SINGLE).exists() or (path / INDEX).exists():
         return path
-    files = sorted(path.glob("*.gguf"))
+    files = sorted(file for file in path.glob("*.gguf") if not file.name.startswith(_TOWER_FILES))
     if not files:
         raise WeightsError(f"{path}: the folder holds neither {SINGLE} nor a GGUF file")
     if len(files) > 1:
@@ -69,18 +77,31 @@ def find_weights(path: Path) -> Path:
     return files[0]
 
 
-def open_model(path: Path) -> ModelFiles:
-    """Open a GGUF file, or a folder with one or with safetensors. Raises WeightsError."""
+def open_model(path: Path, mmproj: Path | None = None) -> ModelFiles:
+    """Open a GGUF file, or a folder with one or with safetensors. Raises WeightsError.
+
+    mmproj: the GGUF file with the model's vision tower; None: the one beside the model, if there is one alone.
+    """
     path = find_weights(path)
     try:
-        return _open_folder(path) if path.is_dir() else _open_gguf(path)
+        if path.is_dir():
+            if mmproj is not None:
+                raise WeightsError("a folder with safetensors has its vision tower among them, not in an mmproj file")
+            return _open_folder(path)
+        return _open_gguf(path, mmproj or _tower_beside(path))
     except WeightsError as error:
         said = str(error)
         raise WeightsError(said if path.name in said else f"{path.name}: {said}") from None
 
 
-def _open_gguf(path: Path) -> ModelFiles:
+def _tower_beside(path: Path) -> Path | None:
+    found = sorted(path.parent.glob(f"{_TOWER_FILES}*.gguf"))
+    return found[0] if len(found) == 1 else None
+
+
+def _open_gguf(path: Path, mmproj: Path | None) -> ModelFiles:
     file = GGUFFile(path)
+    tower_file: GGUFFile | None = None
     try:
         metadata = file.metadata
         template = metadata.get("tokenizer.chat_template")
@@ -89,6 +110,8 @@ def _open_gguf(path: Path) -> ModelFiles:
         plan = plan_gguf(file)
         licence = metadata.get("general.license")
         ends = [metadata.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
+        if mmproj is not None:
+            tower_file = GGUFFile(mmproj)
         return ModelFiles(
             path=path,
             source=file,
@@ -97,9 +120,13 @@ def _open_gguf(path: Path) -> ModelFiles:
             licence=licence if isinstance(licence, str) else None,
             eos_ids=_ids(ends, plan.decoder.vocab, "an end token of the metadata"),
             tokenizer=lambda: Tokenizer.from_gguf(metadata),
+            tower=None if tower_file is None else plan_mmproj(tower_file, plan.decoder.hidden),
+            tower_source=tower_file,
         )
     except BaseException:
         file.close()
+        if tower_file is not None:
+            tower_file.close()
         raise
 
 
@@ -112,6 +139,8 @@ def _open_folder(folder: Path) -> ModelFiles:
         plan = plan_hf(config, source.tensors)
         text = config.get("text_config")
         named = [config, text if isinstance(text, dict) else {}, generation]
+        sees = config.get("model_type") in HF_KINDS
+        tower = plan_tower(config, _cutting(folder), plan.decoder.hidden, source.tensors) if sees else None
         return ModelFiles(
             path=folder,
             source=source,
@@ -120,10 +149,18 @@ def _open_folder(folder: Path) -> ModelFiles:
             licence=None,
             eos_ids=_ids([part.get("eos_token_id") for part in named], plan.decoder.vocab, "an eos_token_id"),
             tokenizer=lambda: Tokenizer.from_file(folder / "tokenizer.json", tokenizer_config),
+            tower=tower,
+            tower_source=source if sees else None,
         )
     except BaseException:
         source.close()
         raise
+
+
+def _cutting(folder: Path) -> dict[str, Any]:
+    """How images are cut, from either of the files that say so."""
+    processor = _optional(folder / "processor_config.json").get("image_processor")
+    return _optional(folder / "preprocessor_config.json") or (processor if isinstance(processor, dict) else {})
 
 
 def _optional(path: Path) -> dict[str, Any]:
