@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from spatz.inputs.document import InputError, ReadOptions
 
-__all__ = ["FORMATS", "open_picture", "pixel_budget"]
+__all__ = ["FORMATS", "frame_count", "open_picture", "pixel_budget", "shrunk"]
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _BROKEN: Final = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
@@ -38,6 +38,7 @@ def pixel_budget(width: int, height: int, options: ReadOptions) -> int:
 
 def open_picture(data: bytes, options: ReadOptions, *, whole: bool = True) -> Image.Image:
     """An RGB picture. whole=False: no more pixels than options.detail lets be looked at, which saves memory and time.
+    Its info has the "whole_size" of the image as it is shown.
 
     Raises InputError (invalid_image, image_too_large)."""
     if len(data) > options.max_bytes:
@@ -66,6 +67,28 @@ def open_picture(data: bytes, options: ReadOptions, *, whole: bool = True) -> Im
             raise InputError(f"The image cannot be decoded: {_reason(error)}.", code="invalid_image") from None
 
 
+def shrunk(image: Image.Image, options: ReadOptions) -> Image.Image:
+    """No more pixels than options.detail lets be looked at."""
+    budget = pixel_budget(*image.size, options)
+    return image if budget >= image.width * image.height else _resized(image, _scaled(image.size, budget))
+
+
+def frame_count(data: bytes) -> int:
+    """Frames of an animation, pages of a TIFF: of what open_picture has opened."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return int(getattr(image, "n_frames", 1))
+        except _BROKEN:
+            return 1  # what follows the first one is damaged
+
+
+def _scaled(size: tuple[int, int], budget: int) -> tuple[int, int]:
+    scale = math.sqrt(budget / (size[0] * size[1]))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def _check_size(size: tuple[int, int], options: ReadOptions) -> None:
     if min(size) < 1:
         raise InputError("The image has no pixels.", code="invalid_image")
@@ -85,9 +108,9 @@ def _reason(error: Exception) -> str:
 
 def _decode(image: Image.Image, options: ReadOptions, whole: bool) -> Image.Image:
     budget = image.width * image.height if whole else pixel_budget(*image.size, options)
-    shrink = math.sqrt(budget / (image.width * image.height))
-    wanted = max(1, round(image.width * shrink)), max(1, round(image.height * shrink))
-    if image.format == "JPEG" and shrink < 1:
+    shrinks = budget < image.width * image.height
+    whole_size, wanted = image.size, _scaled(image.size, budget)
+    if image.format == "JPEG" and shrinks:
         image.draft(image.mode, wanted)  # decodes at 1/2, 1/4 or 1/8, never below what is wanted
     image.load()
     _check_size(image.size, options)  # a frame may turn out larger than what the header said
@@ -96,11 +119,14 @@ def _decode(image: Image.Image, options: ReadOptions, whole: bool) -> Image.Imag
         picture = picture.convert("RGB")
     elif "transparency" in picture.info or picture.mode in ("LA", "PA", "La", "RGBa"):
         picture = picture.convert("RGBA")
-    if shrink < 1 and picture.size != wanted:
+    if shrinks and picture.size != wanted:
         picture = _resized(picture, wanted)
     if picture.mode == "RGBA":
         picture = _flattened(picture)
-    return _turned(image, picture.convert("RGB"))
+    picture = _turned(image, picture.convert("RGB"))
+    upright = (picture.width > picture.height) == (wanted[0] > wanted[1])
+    picture.info = {"whole_size": whole_size if upright else whole_size[::-1]}
+    return picture
 
 
 def _resized(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
