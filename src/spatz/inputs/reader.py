@@ -33,6 +33,17 @@ class CachedReader:
     async def __aexit__(self, *error: object) -> None:
         await self.pool.close()
 
+    async def find(self, content: str, options: ReadOptions, kind: Accept) -> Document | None:
+        """What was read before of the bytes with this hash."""
+        return await self._find(await asyncio.to_thread(reading_key, content, options, kind))
+
+    async def _find(self, key: str) -> Document | None:
+        document = self._cache.find(key) or await asyncio.to_thread(self._cache.load, key)
+        if document is not None:
+            self.hits += 1
+            self._cache.put(key, document)
+        return document
+
     async def read(
         self,
         data: bytes | Callable[[], Awaitable[bytes]],
@@ -42,25 +53,24 @@ class CachedReader:
         content: str = "",
         progress: Progress | None = None,
     ) -> Document:
-        """data: the bytes, or what gets them when they are needed, in which case content is their hash. Raises
-        InputError and OverloadedError.
+        """data: the bytes, or what gets them when they are needed. content: their hash, which the latter needs.
+
+        Raises InputError and OverloadedError.
         """
-        if isinstance(data, bytes):
+        if isinstance(data, bytes) and not content:
             content = await asyncio.to_thread(content_hash, data)
         key = await asyncio.to_thread(reading_key, content, options, kind)
         while key in self._reading:
             await asyncio.wait([self._reading[key]])
         self._reading[key] = asyncio.get_running_loop().create_future()
         try:
-            document = self._cache.find(key) or await asyncio.to_thread(self._cache.load, key)
-            if document is not None:
-                self.hits += 1
-            else:
+            document = await self._find(key)
+            if document is None:
                 given = data if isinstance(data, bytes) else await data()
                 check(given, options, kind)  # what cannot be read at all needs no process
                 document = await self.pool.read(given, options, kind, progress)
                 await asyncio.to_thread(self._cache.save, key, document)
-            self._cache.put(key, document)
+                self._cache.put(key, document)
             return document
         finally:
             self._reading.pop(key).set_result(None)

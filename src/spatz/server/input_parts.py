@@ -16,7 +16,10 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from spatz.errors import RequestError
+from spatz.inputs.cache import content_hash
 from spatz.inputs.document import Document, InputError, ReadOptions
+from spatz.inputs.fetch import ANYTHING, IMAGES
+from spatz.inputs.fetched import Trace
 from spatz.inputs.part import InputPart
 from spatz.inputs.reader import read_options
 from spatz.inputs.reading import Accept
@@ -26,6 +29,7 @@ from spatz.server.state import State
 
 __all__ = ["read_parts"]
 
+PAST = ("previous_response_id", "conversation")  # where the items of earlier turns come from
 PURPOSES = ("user_data", "vision", "assistants")  # of stored files that can be read
 LONG_DATA = 1 << 20  # characters of base64 from which on it is decoded in a thread
 URL = re.compile(r"https?://", re.IGNORECASE)
@@ -81,20 +85,36 @@ class _Reading:
         self._options: ReadOptions = replace(read_options(state.settings), detail=part.detail)
 
     async def document(self) -> Document:
-        part = self._part
-        kind: Accept = "image" if part.kind == "image" else "pdf" if self._pdf_only else "file"
         start = perf_counter()
         outcome = "failed"
         try:
-            source = await self._source()
-            options = replace(self._options, filename=part.filename or source.filename, media_type=source.media_type)
-            document = await self._state.reader.read(source.data, options, kind, content=source.content)
+            document = await self._before() or await self._read(await self._source())
             outcome = document.kind
         except RequestError as error:
-            raise _placed(error, part.param) from None
+            raise _placed(error, self._part.param) from None
         finally:
             self._state.metrics.read_input(outcome, perf_counter() - start)
         return document
+
+    async def _read(self, source: _Source) -> Document:
+        return await self._state.reader.read(source.data, self._options_for(source), self._kind, content=source.content)
+
+    async def _before(self) -> Document | None:
+        """What an earlier turn's URL gave then: it may give something else by now, and need not be asked again."""
+        part = self._part
+        trace = self._state.fetched.find(part.url) if part.param in PAST else None
+        if trace is None:
+            return None
+        options = self._options_for(_Source(b"", trace.content, trace.filename, trace.media_type))
+        return await self._state.reader.find(trace.content, options, self._kind)
+
+    @property
+    def _kind(self) -> Accept:
+        return "image" if self._part.kind == "image" else "pdf" if self._pdf_only else "file"
+
+    def _options_for(self, source: _Source) -> ReadOptions:
+        name = self._part.filename or source.filename
+        return replace(self._options, filename=name, media_type=source.media_type)
 
     async def _source(self) -> _Source:
         part = self._part
@@ -164,10 +184,10 @@ class _Reading:
                 "This server fetches no URLs (setting 'fetch'): send the content as a data: URL, or upload it.",
                 code="invalid_image_url" if self._part.kind == "image" else "invalid_file_url",
             )
-        from spatz.inputs.fetch import ANYTHING, IMAGES
-
         found = await fetcher.fetch(self._part.url, IMAGES if self._part.kind == "image" else ANYTHING)
-        return _Source(found.data, filename=found.filename, media_type=found.content_type)
+        content = await asyncio.to_thread(content_hash, found.data)
+        self._state.fetched.put(self._part.url, Trace(content, found.filename, found.content_type))
+        return _Source(found.data, content, found.filename, found.content_type)
 
     def _invalid(self, got: str) -> RequestError:
         """In the API's words."""
@@ -196,9 +216,10 @@ class _Reading:
 
 def _placed(error: RequestError, param: str) -> RequestError:
     """With the part's path. Readers say what is wrong in half a sentence, the API has whole ones for some things."""
-    if error.message[:1].islower():
-        error.message = f"Invalid '{param}': {error.message.rstrip('.')}."
-    error.param = error.param or param
+    if error.status == 400:
+        if not error.message.endswith("."):
+            error.message = f"Invalid '{param}': {error.message}."
+        error.param = error.param or param
     return error
 
 

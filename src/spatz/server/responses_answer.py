@@ -21,6 +21,24 @@ from spatz.server.responses_tools import choice_body, tool_body
 __all__ = ["Response", "dump", "end", "failure", "new_response", "usage_body", "without_logprobs"]
 
 Response = dict[str, Any]
+# Of the API's few codes, those that readers of images use, too.
+IMAGE_CODES = frozenset(
+    {
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+        "image_file_too_large",
+        "image_parse_error",
+        "image_too_large",
+        "image_too_small",
+        "invalid_base64_image",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_image_mode",
+        "invalid_image_url",
+        "unsupported_image_media_type",
+    }
+)
 
 
 def new_response(body: ResponseRequest, model: str, temperature: float) -> Response:
@@ -77,7 +95,8 @@ def end(response: Response, status: str, totals: Totals | None = None) -> None:
 def failure(error: RequestError) -> dict[str, str]:
     """What a failed response says of its reason: the API has its own few codes for that."""
     codes = {429: "rate_limit_exceeded", 400: "invalid_prompt"}
-    return {"code": codes.get(error.status, "server_error"), "message": error.message}
+    code = error.code if error.code in IMAGE_CODES else codes.get(error.status, "server_error")
+    return {"code": code or "", "message": error.message}
 
 
 def usage_body(totals: Totals) -> dict[str, Any]:

@@ -51,8 +51,16 @@ class Job:
     body: ResponseRequest  # but for its input
     own: list[Item]  # the request's items, to be stored
     depth: int  # in the chain of responses
-    work: Work
     response: Response
+    work: Work | None  # None: it is made when it is its turn
+    make: Callable[[], Awaitable[Work]]  # it holds the input until it has been called
+
+    async def ready(self) -> Work:
+        """Raises RequestError for images and files that cannot be read, and for a prompt that is too long."""
+        if self.work is None:
+            self.work = await self.make()
+            self.make = _made
+        return self.work
 
     def writer(self) -> ResponseWriter:
         return ResponseWriter(self.response, logprobs=self.body.logprobs, obfuscate=self.body.obfuscate)
@@ -70,7 +78,9 @@ def naming_input() -> Iterator[None]:
 
 
 async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: str) -> Job:
-    """Raises RequestError for everything that is known to be wrong before anything runs."""
+    """Raises RequestError for everything that is known to be wrong before anything runs. Only what is wrong with images
+    and files of a response in the background is known later: it is queued at once, and reading them takes its time.
+    """
     if body.is_stored or body.conversation_id is not None:
         await check_room(state)
     past = await find_past(state, meter.caller, body)
@@ -83,16 +93,27 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
         logprobs=body.logprobs,
     )
     mode = context_mode(body.spatz, state.settings.context)
-    with naming_input():
-        turn = await turn_of(state, meter.caller, body, past, mode)
-        work = await prepare(
-            state.model, turn, params, request_id=request_id, source="input", meter=meter, context=mode
-        )
-    size, limit = len(work.request.prompt), context_limit(state.model, mode)
-    if size + (body.max_output_tokens or 1) > limit:
-        raise too_long(limit, size, body.max_output_tokens)
+
+    async def make() -> Work:
+        with naming_input():
+            turn = await turn_of(state, meter.caller, body, past, mode)
+            work = await prepare(
+                state.model, turn, params, request_id=request_id, source="input", meter=meter, context=mode
+            )
+        size, limit = len(work.request.prompt), context_limit(state.model, mode)
+        if size + (body.max_output_tokens or 1) > limit:
+            raise too_long(limit, size, body.max_output_tokens)
+        return work
+
+    later = bool(body.background) and bool(parts_of(body.turn(past.all).messages))
+    work = None if later else await make()
     response = new_response(body, state.model.name, state.default_temperature)
-    return Job(state, meter, body.model_copy(update={"input": None}), past.own, past.depth + 1, work, response)
+    kept = body.model_copy(update={"input": None})
+    return Job(state, meter, kept, past.own, past.depth + 1, response, work, make if later else _made)
+
+
+async def _made() -> Work:
+    raise AssertionError("it has been made")
 
 
 async def turn_of(
@@ -116,7 +137,8 @@ async def run(
     """
     begun = not first
     try:
-        async with aclosing(answer(job.state.model, job.work.turn, job.work, job.meter)) as events:
+        work = await job.ready()
+        async with aclosing(answer(job.state.model, work.turn, work, job.meter)) as events:
             async for event in events:
                 data = writer.take(event)
                 if not begun:

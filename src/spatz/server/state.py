@@ -18,6 +18,7 @@ from spatz.config import Settings
 from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
 from spatz.inputs.fetch import Fetcher, FetchPolicy
+from spatz.inputs.fetched import FetchedBefore
 from spatz.inputs.reader import CachedReader, reader_of
 from spatz.server.caller import caller_of
 from spatz.server.context import context_limit
@@ -51,6 +52,7 @@ class State:
     files: Files = field(init=False)
     reader: CachedReader = field(init=False)
     fetcher: Fetcher | None = field(init=False)  # None: nothing is fetched
+    fetched: FetchedBefore = field(default_factory=FetchedBefore)
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.database)
