@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from spatz.inputs.delimited import delimited
-from spatz.inputs.document import Document, Note, ReadOptions
+from spatz.inputs.document import Document, InputError, Note, ReadOptions
 from spatz.inputs.markdown import bounded, clean
 from spatz.inputs.plain import decode
 from spatz.inputs.sections import selected
@@ -22,7 +22,13 @@ _HEADING = re.compile(r"^#{1,2} +(.{1,200})$", re.MULTILINE)
 
 def convert(data: bytes, options: ReadOptions) -> Document:
     """Raises InputError for what is damaged, too large, or of no kind that is known."""
-    kind = sniff(data, options)
+    try:
+        return _convert(data, options, sniff(data, options))
+    except RecursionError:
+        raise InputError("its parts are nested too deep") from None
+
+
+def _convert(data: bytes, options: ReadOptions, kind: Kind) -> Document:
     if kind == "html":
         from spatz.inputs.html import read_html
 

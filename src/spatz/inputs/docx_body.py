@@ -6,13 +6,14 @@ import re
 
 from spatz.inputs.docx_numbering import Numbering
 from spatz.inputs.docx_styles import Style, Styles, paragraph_style
+from spatz.inputs.embedded import Pictures
 from spatz.inputs.markdown import table
 from spatz.inputs.package import Relation
 from spatz.inputs.xml_tree import Element, attribute, local, whole
 
 __all__ = ["Body"]
 
-MAX_DEPTH = 40
+MAX_DEPTH = 256  # as deep as XML is read
 MAX_CELLS = 1_000_000
 MAX_SPAN = 200
 # What only holds others, of paragraphs and of runs. Not w:del and w:moveFrom: text that is gone.
@@ -26,11 +27,14 @@ _OFF = frozenset({"0", "false", "off", "none"})
 class Body:
     ITEM = "\x02"  # begins a block that is an item of a list, until blocks are joined
 
-    def __init__(self, styles: Styles, numbering: Numbering, relations: dict[str, Relation]) -> None:
+    def __init__(
+        self, styles: Styles, numbering: Numbering, relations: dict[str, Relation], pictures: Pictures
+    ) -> None:
         self.styles = styles
         self.cited: set[str] = set()  # ids of footnotes, "e" and ids of endnotes
         self._numbering = numbering
         self._relations = relations
+        self._pictures = pictures
         self._cells = 0
 
     @classmethod
@@ -60,7 +64,7 @@ class Body:
             own = paragraph_style(first)
             name = next((attribute(part, "val") for part in first if local(part) == "pStyle"), "")
         style = self.styles.resolve(name, own)
-        boxes: list[Element] = []
+        boxes: list[Element | str] = []
         pieces: list[tuple[str, str]] = []
         self._runs(paragraph, pieces, boxes, depth)
         text = _marked(pieces, plain=style.heading > 0).strip()
@@ -74,11 +78,11 @@ class Body:
         elif text:
             found = [text]
         for box in boxes:
-            found += self.blocks(box, depth + 1)
+            found += [box] if isinstance(box, str) else self.blocks(box, depth + 1)
         return found
 
-    def _runs(self, holder: Element, pieces: list[tuple[str, str]], boxes: list[Element], depth: int) -> None:
-        """pieces: texts with the marks around them ("**"). boxes: what floats, with paragraphs of its own."""
+    def _runs(self, holder: Element, pieces: list[tuple[str, str]], boxes: list[Element | str], depth: int) -> None:
+        """pieces: texts with the marks around them ("**"). boxes: what floats: holders of paragraphs, and blocks."""
         if depth > MAX_DEPTH:
             return
         for part in holder:
@@ -97,7 +101,7 @@ class Body:
             elif name == "AlternateContent":
                 self._runs(_choice(part), pieces, boxes, depth + 1)
 
-    def _run(self, run: Element, pieces: list[tuple[str, str]], boxes: list[Element], depth: int) -> None:
+    def _run(self, run: Element, pieces: list[tuple[str, str]], boxes: list[Element | str], depth: int) -> None:
         mark = ""
         for part in run:
             name = local(part)
@@ -122,18 +126,28 @@ class Body:
             elif name == "fldChar":
                 pieces.extend((_checkbox(box), "") for box in part.iter() if local(box) == "checkBox")
             elif name in ("drawing", "pict", "object"):
-                self._drawing(part, pieces, boxes)
+                self._drawing(part, boxes)
             elif name == "AlternateContent":
                 self._run(_choice(part), pieces, boxes, depth + 1) if depth < MAX_DEPTH else None
 
-    def _drawing(self, drawing: Element, pieces: list[tuple[str, str]], boxes: list[Element]) -> None:
+    def _drawing(self, drawing: Element, boxes: list[Element | str]) -> None:
         held = [part for part in drawing.iter() if local(part) == "txbxContent"]
         inner = {id(part) for box in held for part in box.iter() if part is not box}
         boxes += [box for box in held if id(box) not in inner]  # those in them come with them
-        if not held:
-            for part in drawing.iter():
-                if local(part) == "docPr" and (text := " ".join((part.get("descr") or "").split())):
-                    pieces.append((f"[Image: {text[:1_000]}]", ""))
+        if held:
+            return
+        about = target = ""
+        for part in drawing.iter():
+            name = local(part)
+            if name == "docPr":
+                about = " ".join((part.get("descr") or "").split())[:1_000]
+            elif name in ("blip", "imagedata"):
+                wanted = "}embed" if name == "blip" else "}id"
+                key = next((value for attr, value in part.attrib.items() if attr.endswith(wanted)), "")
+                relation = self._relations.get(key)
+                target = relation.target if relation is not None and not relation.external else ""
+        if block := self._pictures.block(target, about) if target else about and f"[Image: {about}]":
+            boxes.append(block)
 
     def _link(self, link: Element, text: str) -> str:
         key = next((value for name, value in link.attrib.items() if name.endswith("}id")), "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from spatz.inputs.archive import Archive
-from spatz.inputs.document import InputError, Note
+from spatz.inputs.document import InputError
 from spatz.inputs.xml_tree import Element, local, parse
 
 __all__ = ["Package", "Relation"]
@@ -29,8 +29,8 @@ class Package:
     def __contains__(self, part: str) -> bool:
         return part in self.archive
 
-    def tree(self, part: str) -> Element:
-        return parse(self.archive.read(part))
+    def tree(self, part: str, limit: int = 16 << 20) -> Element:
+        return parse(self.archive.read(part, limit))
 
     def open(self, part: str) -> IO[bytes]:
         return self.archive.open(part)
@@ -65,7 +65,6 @@ class Package:
                         return " ".join((entry.text or "").split())[:500]
         return ""
 
-    def notes(self) -> tuple[Note, ...]:
-        """What of it no reader reads."""
-        count = sum(name.startswith(_MEDIA) for name in self.archive.names())
-        return (Note("pictures_left_out", f"{count} pictures in it were not read."),) if count else ()
+    def pictures(self) -> list[str]:
+        """Parts that are pictures, shown or not."""
+        return [name for name in self.archive.names() if name.startswith(_MEDIA)]

@@ -7,6 +7,7 @@ technology reads them.
 from __future__ import annotations
 
 from spatz.inputs.document import Document, InputError, Note, ReadOptions
+from spatz.inputs.embedded import Pictures
 from spatz.inputs.markdown import bounded, clean, table
 from spatz.inputs.package import Package, Relation
 from spatz.inputs.sections import mark, selected, unmarked
@@ -14,7 +15,7 @@ from spatz.inputs.xml_tree import Element, local, whole
 
 __all__ = ["read_pptx"]
 
-MAX_DEPTH = 40
+MAX_DEPTH = 256  # as deep as XML is read
 MAX_ROWS = 10_000
 FURNITURE = frozenset({"dt", "ftr", "hdr", "sldNum", "sldImg"})  # placeholders that say nothing of a slide
 
@@ -33,26 +34,35 @@ def read_pptx(data: bytes, options: ReadOptions) -> Document:
     if not slides:
         raise InputError("it has no slides")
     chosen, notes = selected(len(slides), options, "slide")
+    pictures = Pictures(package, options)
     texts = []
     size = 0
     for number in chosen:
-        slide = _Slide(package, slides[number])
+        slide = _Slide(package, slides[number], pictures)
         text = unmarked(clean("\n\n".join(slide.blocks())))
         texts.append(f"{mark('slide', number + 1)}\n\n{text}".strip())
         size += len(text)
         if size > options.max_text:
             break
     markdown, cut = bounded("\n\n".join(texts), options)
-    notes += package.notes()
+    notes += pictures.notes()
     if not size:
         notes += (Note("no_text", "There is no text in it."),)
     return Document(
-        "text", markdown, title=package.title(), pages=len(slides), read_pages=len(texts), notes=notes + cut
+        "text",
+        markdown,
+        title=package.title(),
+        pages=len(slides),
+        read_pages=len(texts),
+        pictures=pictures.read,
+        confidence=pictures.confidence,
+        notes=notes + cut,
     )
 
 
 class _Slide:
-    def __init__(self, package: Package, part: str) -> None:
+    def __init__(self, package: Package, part: str, pictures: Pictures) -> None:
+        self._pictures = pictures
         self._package = package
         self._relations = package.relations(part)
         self._root = package.tree(part)
@@ -89,13 +99,27 @@ class _Slide:
             elif name == "graphicFrame":
                 blocks += self._frame(shape)
             elif name == "pic":
-                blocks += _described(shape)
+                blocks += self._picture(shape)
             elif name in ("grpSp", "AlternateContent", "Choice") and depth < MAX_DEPTH:
                 inner = shape[:1] if name == "AlternateContent" else shape
                 more_titles, more = self._shapes(inner, depth + 1)
                 titles += more_titles
                 blocks += more
         return titles, blocks
+
+    def _picture(self, shape: Element) -> list[str]:
+        """With the text on it."""
+        about = "".join(_described(shape))
+        found = _first(shape, "blip")
+        key = (
+            "" if found is None else next((text for name, text in found.attrib.items() if name.endswith("}embed")), "")
+        )
+        relation = self._relations.get(key)
+        if relation is not None and relation.target in self._package:
+            about = self._pictures.block(relation.target, about)
+        elif about:
+            about = f"[Image: {about}]"
+        return [about] if about else []
 
     def _frame(self, frame: Element) -> list[str]:
         if (grid := _first(frame, "tbl")) is not None:
@@ -109,7 +133,7 @@ class _Slide:
                 relation = self._relations.get(key)
                 if relation is not None and relation.target in self._package:
                     return self._chart(relation) if wanted == "}id" else self._diagram(relation)
-        return _described(frame)
+        return [f"[Image: {text}]" for text in _described(frame)]
 
     def _chart(self, relation: Relation) -> list[str]:
         root = self._package.tree(relation.target)
@@ -183,7 +207,7 @@ def _cached(element: Element) -> dict[int, str]:
 def _described(shape: Element) -> list[str]:
     found = _first(shape, "cNvPr")
     text = "" if found is None else " ".join((found.get("descr") or "").split())
-    return [f"[Image: {text[:1_000]}]"] if text else []
+    return [text[:1_000]] if text else []
 
 
 def _first(element: Element, name: str) -> Element | None:

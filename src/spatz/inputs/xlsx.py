@@ -51,7 +51,8 @@ def read_xlsx(data: bytes, options: ReadOptions) -> Document:
         read += 1
         if size > options.max_text:
             break
-    notes += package.notes()
+    if pictures := len(package.pictures()):
+        notes += (Note("pictures_left_out", f"{pictures} pictures in it were not read."),)
     if any(name.startswith("xl/charts/") for name in package.archive.names()):
         notes += (Note("charts_left_out", "Charts in it were not read; the figures behind them are in its sheets."),)
     if not size:
