@@ -28,7 +28,7 @@ from spatz.commands.shared import Debug, OutputClosed, leave_quietly
 from spatz.commands.usage import usage
 from spatz.errors import ConfigError, SpatzError
 from spatz.evals.calibration.command import calibrate
-from spatz.evals.command import evaluate
+from spatz.evals.command import evals
 
 __all__ = ["app", "main"]
 
@@ -53,7 +53,7 @@ app.add_typer(cache, name="cache")
 app.command()(usage)
 app.command()(bench)
 app.command()(cost)
-app.command(name="eval")(evaluate)
+app.add_typer(evals, name="eval")
 app.command()(calibrate)
 
 

@@ -7,6 +7,7 @@ how the prompt was read. Lengths are counted with this machine's tokenizer and c
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -194,3 +195,13 @@ class UrlAsker:
         if not isinstance(data, dict):
             raise SpatzError(f"{self.name} answered in no shape of the API")
         return data
+
+
+def key_of(url: str, variable: str | None) -> str:
+    """The API's key out of the environment, for an address that was given with --url."""
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"--url: {url} is no address such as http://127.0.0.1:8000/v1")
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise ConfigError(f"--key-env: there is no environment variable {variable}")
+    return key

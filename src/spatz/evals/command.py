@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +11,13 @@ import typer
 
 from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
+from spatz.evals.documents.command import documents
 
 if TYPE_CHECKING:
     from spatz.evals.asking import Asker
     from spatz.evals.counting import PromptMaker
 
-__all__ = ["evaluate"]
+__all__ = ["evals", "evaluate"]
 
 FORMS = ("one", "parts", "messages")
 TEXTS = ("mixed", "prose", "code")
@@ -85,8 +84,12 @@ def evaluate(
     from spatz.evals.plan import Plan, lengths_of, tasks_of
     from spatz.evals.report import Report, print_report, write_json
     from spatz.evals.runner import run_plan
+    from spatz.evals.telling import telling
     from spatz.evals.writer import Writer
 
+    if command.invoked_subcommand is not None:
+        _refuse_lost_flags(command)
+        return
     set_up_logging("warning", command.obj.on)
     wanted = Needles(needles, depths, share, seed)
     plan = Plan(tasks_of(tasks), lengths_of(lengths), wanted, prefixed)
@@ -120,7 +123,7 @@ def evaluate(
             write_json(report, json_file)
 
     try:
-        with _asker(settings, path, maker, url, name, key_variable, timeout, route) as asker, _telling() as tell:
+        with _asker(settings, path, maker, url, name, key_variable, timeout, route) as asker, telling() as tell:
             report.asked = asker.name
             done()  # where nothing can be written, this is the time to know
             run_plan(plan, writer, asker, report, tell, done)
@@ -147,8 +150,7 @@ def _asker(
 ) -> Iterator[Asker]:
     from spatz.context.far_memory import Reach
     from spatz.engine.request import ContextMode
-    from spatz.errors import ConfigError
-    from spatz.evals.asking import WAIT_SECONDS, LocalAsker, UrlAsker
+    from spatz.evals.asking import WAIT_SECONDS, LocalAsker, UrlAsker, key_of
     from spatz.server.local import local_model
 
     mode = ContextMode(settings.context)
@@ -156,41 +158,21 @@ def _asker(
         with local_model(settings, path, None if route else Reach(passages=0)) as model:
             yield LocalAsker(model, mode, maker)
         return
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"--url: {url} is no address such as http://127.0.0.1:8000/v1")
-    key = os.environ.get(key_variable, "").strip() if key_variable else ""
-    if key_variable and not key:
-        raise ConfigError(f"--key-env: there is no environment variable {key_variable}")
-    if not (key.isascii() and key.isprintable()):  # HTTP's own complaint would show it
-        raise ConfigError(f"--key-env: what {key_variable} holds is no key: no header may have its characters")
-    asker = UrlAsker(url, name or settings.model, key, mode, maker, timeout or WAIT_SECONDS)
+    asker = UrlAsker(url, name or settings.model, key_of(url, key_variable), mode, maker, timeout or WAIT_SECONDS)
     try:
         yield asker
     finally:
         asker.close()
 
 
-@contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
-    """What is being asked right now, on stderr: each question where a person looks at it, else each task."""
-    if not sys.stderr.isatty():
-        yield _Log().tell
-        return
-    from rich.console import Console
+def _refuse_lost_flags(command: typer.Context) -> None:
+    """Before the name of a command below this one, they would have no effect."""
+    from spatz.errors import ConfigError
 
-    with Console(stderr=True).status("", refresh_per_second=4) as status:
-        yield status.update
-
-
-class _Log:
-    def __init__(self) -> None:
-        self._last = ""
-
-    def tell(self, doing: str) -> None:
-        task = doing.partition(":")[0]
-        if task != self._last:
-            note(task)
-        self._last = task
+    for name in command.params:
+        source = command.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name != "debug":
+            raise ConfigError(f"spatz eval: --{name.replace('_', '-')} must stand behind {command.invoked_subcommand}")
 
 
 def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:
@@ -198,3 +180,8 @@ def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:
 
     if value not in known:
         raise ConfigError(f"{switch}: {value!r} is none of {', '.join(known)}")
+
+
+evals = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+evals.callback(invoke_without_command=True)(evaluate)
+evals.command()(documents)
