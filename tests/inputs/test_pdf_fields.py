@@ -10,7 +10,7 @@ from spatz.inputs.document import ReadOptions
 from spatz.inputs.lines import Line
 from spatz.inputs.pdf_fields import read_fields
 from spatz.inputs.pdf_file import open_pdf
-from spatz.inputs.pdf_text import frame_of
+from spatz.inputs.pdf_frame import frame_of
 
 
 def fields_of(data: bytes) -> list[Line]:

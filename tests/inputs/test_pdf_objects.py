@@ -10,9 +10,10 @@ from spatz.inputs import pdf_objects
 from spatz.inputs.document import ReadOptions
 from spatz.inputs.lines import Box
 from spatz.inputs.pdf_file import open_pdf
+from spatz.inputs.pdf_frame import frame_of
 from spatz.inputs.pdf_objects import Drawn, read_objects
 from spatz.inputs.pdf_pictures import is_blank, joined, pictures_to_read, render, whole_page
-from spatz.inputs.pdf_text import frame_of, read_text
+from spatz.inputs.pdf_text import read_text
 
 WORDS = words_picture("Words", width=400, height=200)
 

@@ -9,8 +9,9 @@ from inputs.pdf_files import HEIGHT, WIDTH, pdf, raw, text, together
 from spatz.inputs.document import ReadOptions
 from spatz.inputs.lines import Line
 from spatz.inputs.pdf_file import open_pdf
+from spatz.inputs.pdf_frame import Frame, direction, frame_of
 from spatz.inputs.pdf_letters import clean
-from spatz.inputs.pdf_text import Frame, TextLayer, direction, frame_of, read_text
+from spatz.inputs.pdf_text import TextLayer, read_text
 
 
 def layer_of(data: bytes) -> TextLayer:

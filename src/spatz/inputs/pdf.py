@@ -18,12 +18,13 @@ from spatz.inputs.lines import Sheet
 from spatz.inputs.pdf_code import put_back, take_out
 from spatz.inputs.pdf_fields import read_fields
 from spatz.inputs.pdf_file import PdfFile, open_pdf
+from spatz.inputs.pdf_frame import Frame, frame_of
 from spatz.inputs.pdf_furniture import NEAR, Furniture
 from spatz.inputs.pdf_objects import read_objects
 from spatz.inputs.pdf_pictures import pictures_to_read, whole_page
 from spatz.inputs.pdf_scan import PictureReader, page_list
 from spatz.inputs.pdf_sizes import Sizes
-from spatz.inputs.pdf_text import Frame, TextLayer, frame_of, read_text
+from spatz.inputs.pdf_text import TextLayer, read_text
 
 __all__ = ["page_mark", "read_pdf"]
 

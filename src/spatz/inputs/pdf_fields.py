@@ -12,8 +12,8 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from spatz.inputs.lines import Line
+from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_letters import clean
-from spatz.inputs.pdf_text import Frame
 
 __all__ = ["read_fields"]
 

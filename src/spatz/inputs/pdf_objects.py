@@ -14,7 +14,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 
 from spatz.inputs.lines import Box, Rule
-from spatz.inputs.pdf_text import Frame
+from spatz.inputs.pdf_frame import Frame
 
 __all__ = ["Drawn", "read_objects"]
 

@@ -15,8 +15,9 @@ import pypdfium2.raw as pdfium
 
 from spatz.inputs.document import ReadOptions
 from spatz.inputs.lines import Box, Line, bounds
+from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_objects import Drawn
-from spatz.inputs.pdf_text import Frame, TextLayer
+from spatz.inputs.pdf_text import TextLayer
 
 if TYPE_CHECKING:
     from PIL.Image import Image

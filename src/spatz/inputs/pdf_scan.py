@@ -12,8 +12,8 @@ from typing import Any
 
 from spatz.inputs.document import Note, ReadOptions
 from spatz.inputs.lines import Box, Line, Rule, Sheet
+from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_pictures import is_blank, render
-from spatz.inputs.pdf_text import Frame
 
 __all__ = ["PictureReader", "page_list"]
 

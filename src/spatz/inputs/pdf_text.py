@@ -12,15 +12,17 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from spatz.inputs.lines import Box, Line
+from spatz.inputs.lines import Line
+from spatz.inputs.pdf_frame import Frame, direction
 from spatz.inputs.pdf_letters import clean
 
-__all__ = ["MAX_CHARACTERS", "FixedLine", "Frame", "TextLayer", "frame_of", "read_text"]
+__all__ = ["MAX_CHARACTERS", "FixedLine", "TextLayer", "read_text"]
 
 MAX_CHARACTERS = 1_000_000  # of one page: a book has two to five thousand
 HYPHEN = "\ufffe"  # pdfium's sign for the hyphen of a word that goes on in the next line
@@ -37,35 +39,6 @@ FIXED_NAME = re.compile(r"mono|courier|consol|typewriter|fixed|cmtt|sftt|lmtt|pc
 @dataclass(frozen=True, slots=True)
 class FixedLine(Line):
     """Monospaced: where it breaks is meant, and so are its indents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where a page's visible part lies in its own units, and how it is turned to be read."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-    turns: int  # quarters, clockwise, as a viewer shows it
-
-    def size(self, turns: int) -> tuple[float, float]:
-        """Width and height after `turns` quarter turns."""
-        width, height = self.right - self.left, self.top - self.bottom
-        return (height, width) if turns & 1 else (width, height)
-
-    def place(self, box: Box, turns: int) -> Box:
-        """A box of the page's units (y upwards) as seen after `turns` quarter turns (y downwards)."""
-        x0, y0, x1, y1 = box
-        match turns:
-            case 0:
-                return x0 - self.left, self.top - y1, x1 - self.left, self.top - y0
-            case 1:
-                return y0 - self.bottom, x0 - self.left, y1 - self.bottom, x1 - self.left
-            case 2:
-                return self.right - x1, y0 - self.bottom, self.right - x0, y1 - self.bottom
-            case _:
-                return self.top - y1, self.right - x1, self.top - y0, self.right - x0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +71,6 @@ class TextLayer:
         return max(self.lines, key=lambda turns: sum(len(line.text) for line in self.lines[turns]), default=0)
 
 
-def frame_of(page: Any) -> Frame:
-    box = pdfium.FS_RECTF()
-    turns = pdfium.FPDFPage_GetRotation(page) % 4
-    if pdfium.FPDF_GetPageBoundingBox(page, ctypes.byref(box)) and box.right > box.left and box.top > box.bottom:
-        return Frame(box.left, box.bottom, box.right, box.top, turns)
-    return Frame(0.0, 0.0, 612.0, 792.0, turns)
-
-
 def read_text(page: Any, frame: Frame) -> TextLayer:
     """The lines of a loaded page (FPDF_PAGE)."""
     text_page = pdfium.FPDFText_LoadPage(page)
@@ -130,25 +95,49 @@ class Reader:
         self.seen: set[tuple[str, int, int, int]] = set()
 
     def read(self) -> TextLayer:
-        text_page, layer = self.text_page, self.layer
-        count = max(0, pdfium.FPDFText_CountChars(text_page))
-        layer.cut = count > MAX_CHARACTERS
-        count = min(count, MAX_CHARACTERS)
-        # Twice: a character beyond the first 65,536 takes two units.
-        buffer = (ctypes.c_ushort * (2 * count + 2))()
-        units = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
-        text = bytes(memoryview(buffer)[: max(0, units - 1)]).decode("utf-16-le", "replace")
-        same = len(text) == count  # else some characters have no text
+        """Words on one baseline without a wide gap between them become a line."""
+        words: list[str] = []
+        x0 = x1 = size = base = 0.0
+        turns, letters, bold, fixed, end = -1, 0, 0, 0, 0
+        last: Run | None = None
+        for word, start, stop, run, left, right in self.words():
+            gap = left - x1
+            # Of one text object, whose words may be spread to fill a line, or of two, which may be two cells.
+            widest = 1.2 * size if run is last else 0.8 * size
+            if words and run.turns == turns and -0.5 * size < gap < widest and near(run, base, size):
+                if start == end:
+                    words[-1] += word
+                else:
+                    words.append(word)
+                if right > x1:
+                    x1 = right
+                if run.size > size:
+                    size, base = run.size, run.base  # what came before it was raised or lowered
+            else:
+                if words:
+                    self.add(words, turns, (x0, x1, base), size, (letters, bold, fixed))
+                words, x0, x1, size, base, turns = [word], left, right, run.size, run.base, run.turns
+                letters = bold = fixed = 0
+            count = len(word)
+            letters += count
+            if run.bold:
+                bold += count
+            if run.fixed:
+                fixed += count
+            end, last = stop, run
+        if words:
+            self.add(words, turns, (x0, x1, base), size, (letters, bold, fixed))
+        return self.layer
+
+    def words(self) -> Iterator[tuple[str, int, int, Run, float, float]]:
+        """Each word that is seen: its text, where that begins and ends in the page's text, its left and right."""
+        layer, text_page, runs = self.layer, self.text_page, self.runs
+        text, same = self.text()
         box = pdfium.FS_RECTF()
         place, get_box = ctypes.byref(box), pdfium.FPDFText_GetLooseCharBox
         get_object, address = pdfium.FPDFText_GetTextObject, ctypes.addressof
-        places = [self.frame.size(turns) for turns in range(4)]
-        runs = self.runs
-
-        words: list[str] = []  # of the line that is being put together
-        x0 = x1 = size = base = 0.0
-        turns, bold_letters, fixed_letters, letters, end = -1, 0, 0, 0, 0
-        last: Run | None = None
+        sizes = [self.frame.size(turns) for turns in range(4)]
+        edge = self.frame.left
         for match in WORD.finditer(text):
             start, stop = match.span()
             word = match.group()
@@ -168,63 +157,52 @@ class Reader:
                 word = self.raised(word, first, key, run)
             if run.turns == 0:
                 get_box(text_page, first, place)
-                left, right = box.left, box.right
+                left, right = box.left - edge, box.right - edge
                 if final > first:
                     get_box(text_page, final, place)
-                    right = max(right, box.right)
-                left -= self.frame.left
-                right -= self.frame.left
+                    if box.right - edge > right:
+                        right = box.right - edge
             else:
                 left, right = self.ends(first, final, box, run.turns)
-            width, height = places[run.turns]
-            if not (-1.0 <= left < width and right > -1.0 and run.base - run.size >= -1.0 and run.base < height + 1.0):
-                layer.hidden += len(word)  # or not a number at all
-                continue
-            layer.characters += len(word)
-            if run.bad:
-                layer.bad += len(word)
-            gap = left - x1
-            if (
-                words
-                and run.turns == turns
-                and abs(run.base - base) < 0.4 * max(size, run.size)
-                and -0.5 * size < gap < (1.2 if run is last else 0.8) * size
-            ):
-                if start == end:
-                    words[-1] += word
-                else:
-                    words.append(word)
-                x1 = max(x1, right)
-                if run.size > size:
-                    size, base = run.size, run.base  # what came before it was raised or lowered
+            width, height = sizes[run.turns]
+            if -1.0 <= left < width and right > -1.0 and run.base - run.size >= -1.0 and run.base < height + 1.0:
+                layer.characters += len(word)
+                layer.bad += len(word) if run.bad else 0
+                yield word, start, stop, run, left, right
             else:
-                if words:
-                    kind = FixedLine if fixed_letters == letters else Line
-                    self.add(kind, words, turns, x0, x1, base, size, 10 * bold_letters >= 9 * letters)
-                words, x0, x1, size, base, turns = [word], left, right, run.size, run.base, run.turns
-                bold_letters = fixed_letters = letters = 0
-            letters += len(word)
-            bold_letters += len(word) * run.bold
-            fixed_letters += len(word) * run.fixed
-            end, last = stop, run
-        if words:
-            kind = FixedLine if fixed_letters == letters else Line
-            self.add(kind, words, turns, x0, x1, base, size, 10 * bold_letters >= 9 * letters)
-        return layer
+                layer.hidden += len(word)  # or not a number at all
+
+    def text(self) -> tuple[str, bool]:
+        """The page's text, and whether its indices are those of the characters: some of these may have no text."""
+        count = max(0, pdfium.FPDFText_CountChars(self.text_page))
+        self.layer.cut = count > MAX_CHARACTERS
+        count = min(count, MAX_CHARACTERS)
+        # Twice: a character beyond the first 65,536 takes two units.
+        buffer = (ctypes.c_ushort * (2 * count + 2))()
+        units = pdfium.FPDFText_GetText(self.text_page, 0, count, buffer)
+        text = bytes(memoryview(buffer)[: max(0, units - 1)]).decode("utf-16-le", "replace")
+        return text, len(text) == count
 
     def add(
-        self, kind: type[Line], words: list[str], turns: int, x0: float, x1: float, base: float, size: float, bold: bool
+        self,
+        words: list[str],
+        turns: int,
+        place: tuple[float, float, float],
+        size: float,
+        counts: tuple[int, int, int],
     ) -> None:
+        """place: left, right, baseline. counts: of letters, of bold and of monospaced ones."""
         text, bad = clean(" ".join(words))
         self.layer.bad += bad
-        if not text:
-            return
-        key = (text, turns, round(x0), round(base))
-        if key in self.seen:  # drawn twice to look bold, or to have a shadow
+        left, right, base = place
+        key = (text, turns, round(left), round(base))
+        if not text or key in self.seen:  # drawn twice to look bold, or to have a shadow
             return
         self.seen.add(key)
-        box = (x0, base - 0.8 * size, x1, base + 0.2 * size)
-        self.layer.lines.setdefault(turns, []).append(kind(text, box, None, size, bold))
+        letters, bold, fixed = counts
+        kind = FixedLine if fixed == letters else Line
+        line = kind(text, (left, base - 0.8 * size, right, base + 0.2 * size), None, size, 10 * bold >= 9 * letters)
+        self.layer.lines.setdefault(turns, []).append(line)
 
     def raised(self, word: str, first: int, key: int, run: Run) -> str:
         """The word with a ^ before the small raised number at its end, if it has one: 10^7 is not 107."""
@@ -281,12 +259,6 @@ class Reader:
         return known
 
 
-def direction(a: float, b: float) -> int:
-    """Quarter turns of text along (a, b), counted as `Frame.place` does; -1: it runs obliquely."""
-    length = math.hypot(a, b)
-    if not 0.0 < length < 1e9:
-        return 0
-    for turns, (x, y) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
-        if a * x + b * y > 0.985 * length:  # ten degrees: a scan's text layer may stand askew
-            return turns
-    return -1
+def near(run: Run, base: float, size: float) -> bool:
+    """Whether its baseline is that of the line, but for what is raised or lowered."""
+    return abs(run.base - base) < 0.4 * max(size, run.size)
