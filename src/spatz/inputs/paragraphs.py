@@ -20,6 +20,7 @@ _HEADING: Final = 1.22  # times the size of the text
 _LONGEST_HEADING: Final = 120
 _BULLET: Final = re.compile(r"^[•▪●◦■□‣∙·]\s*(?=\S)|^[-–—*]\s+(?=\S)")  # noqa: RUF001
 _NUMBERED: Final = re.compile(r"^(?:\d{1,3}(?:\.\d{1,2})*[.)]|\(?[a-z]\)|\d{1,2}(?:\.\d{1,2})+)\s+\S")
+_PAIR: Final = re.compile(r":\s|:$|\s{2}|\d[.,]\d\d\b")  # a label with its value is no heading, unless it is large
 _HYPHENED: Final = re.compile(r"[^\W\d]-$")
 _BOUND: Final = frozenset(("und", "oder", "bzw.", "sowie", "bis", "and", "or", "to"))  # Ein- und Ausgang
 _PROSE: Final = 38  # characters of a row that is broken because it is full, not because it ends
@@ -101,7 +102,9 @@ def _level(rows: Sequence[Row], number: int, style: Style) -> int:
     text = row.text
     if len(text) > _LONGEST_HEADING or not any(letter.isalpha() for letter in text):
         return 0
-    level = style.level(max(line.height for line in row.lines) if len(row.lines) == 1 else row.size)
+    level = style.level(row.size)
+    if level and _PAIR.search(text) and row.size < 1.5 * style.body:
+        return 0
     if level or not all(line.bold for line in row.lines) or text.endswith((":", ".", ",")):
         return level
     # Bold text alone in its row, over text that is not: a heading in the text's own size.
@@ -113,15 +116,20 @@ def _level(rows: Sequence[Row], number: int, style: Style) -> int:
 def _apart(above: Row, row: Row, pitch: float, usual: float) -> bool:
     """Whether more than a line's usual distance lies between them, or their sizes differ."""
     size = max(above.size, row.size)
-    if pitch > 2.3 * size or (usual and pitch > 1.3 * usual and pitch > 1.4 * size):
+    if (
+        row.box[0] > above.box[2]
+        or row.box[2] < above.box[0]
+        or pitch > 2.3 * size
+        or (usual and pitch > 1.3 * usual and pitch > 1.4 * size)
+    ):
         return True
     return min(above.size, row.size) < 0.78 * size
 
 
 def _goes_on(above: Row, row: Row, left: float, right: float) -> bool:
     """Whether `above` was broken only because the line was full."""
-    if row.box[0] > left + row.size and above.box[0] <= left + 0.5 * row.size:
-        return False  # a paragraph's first line is indented
+    if row.box[0] > left + row.size:
+        return False  # a paragraph's first line, or lines that end together at the right
     text = above.text
     word = row.text.split(" ", 1)[0]
     width = (row.box[2] - row.box[0]) / max(1, len(row.text)) * (len(word) + 1)
@@ -132,7 +140,7 @@ def _goes_on(above: Row, row: Row, left: float, right: float) -> bool:
 
 def _glued(text: str, more: str) -> str:
     """Put together, and a word that was divided at the line's end is one again."""
-    if _HYPHENED.search(text) and more[:1].islower() and more.split(" ", 1)[0] not in _BOUND:
+    if _HYPHENED.search(text[-2:]) and more[:1].islower() and more.split(" ", 1)[0] not in _BOUND:
         return text[:-1] + more
     return (
         f"{text} {more}"
