@@ -94,29 +94,50 @@ class _Arrangement:
         rows = rows_of(group.lines)
         if len(group.columns) < 2 or depth > _DEEPEST:
             return markdown_of(rows, self._style)
-        if self._text_columns(group, rows):
-            blocks = []
-            for column in range(len(group.columns)):
-                own = [line for line in group.lines if column_of(line, group.columns) == column]
-                blocks += self.blocks(own, depth + 1) if own else []
-            return blocks
-        return self._rows(rows, group.columns)
-
-    def _text_columns(self, group: _Group, rows: Sequence[Row]) -> bool:
-        """Whether the columns are read one after the other, not row by row."""
         columns: list[list[Line]] = [[] for _ in group.columns]
         for line in group.lines:
-            if line.text in self._tables:
-                return True
             columns[column_of(line, group.columns)].append(line)
+        if sum(_is_prose(column, stretch) for column, stretch in zip(columns, group.columns, strict=True)) >= 2:
+            return self._columns(columns, depth)
+        if not self._text_columns(group.columns, columns, rows):
+            return self._rows(rows, group.columns)
+        sections = self._sections(group)
+        if len(sections) > 1:
+            return [block for lines in sections for block in self.blocks(lines, depth + 1)]
+        return self._columns(columns, depth)
+
+    def _columns(self, columns: Sequence[Sequence[Line]], depth: int) -> list[str]:
+        return [block for column in columns for block in self.blocks(column, depth + 1)]
+
+    def _sections(self, group: _Group) -> list[list[Line]]:
+        """What stands beside something else, and what stands in one column with an empty line over or under it: a
+        sender at the right and a subject at the left are no columns."""
+        sections: list[list[Line]] = []
+        single, bottom = False, 0.0
+        for band in _bands(group.lines):
+            alone = len({column_of(line, group.columns) for line in band}) == 1
+            gap = min(line.box[1] for line in band) - bottom
+            bottom = max(line.box[3] for line in band)
+            if not sections or (gap > 0.8 * self._size and (alone or single)):
+                sections.append(band)
+                single = alone
+            else:
+                sections[-1].extend(band)
+                single = single and alone
+        return sections
+
+    def _text_columns(
+        self, stretches: Sequence[tuple[float, float]], columns: Sequence[Sequence[Line]], rows: Sequence[Row]
+    ) -> bool:
+        """Whether the columns are read one after the other, not row by row."""
+        if any(line.text in self._tables for column in columns for line in column):
+            return True
         if any(len(column) > 1 and _share_of_pairs(column) > 0.5 for column in columns):
             return True
-        together = sum(len({column_of(line, group.columns) for line in row.lines}) > 1 for row in rows)
-        prose = sum(_is_prose(column, stretch) for column, stretch in zip(columns, group.columns, strict=True))
-        if prose >= 2 or (prose == 1 and len(columns) == 2 and together < 0.7 * min(map(len, columns))):
+        together = sum(len({column_of(line, stretches) for line in row.lines}) > 1 for row in rows)
+        prose = sum(_is_prose(column, stretch) for column, stretch in zip(columns, stretches, strict=True))
+        if prose and len(columns) == 2 and together < 0.7 * min(map(len, columns)):
             return True
-        if len(rows) == 1:
-            return False
         # Rows in which only one column has something are the rule where columns have nothing to do with each other.
         return together < 0.4 * len(rows)
 
@@ -169,10 +190,12 @@ def _share_of_pairs(lines: Sequence[Line]) -> float:
 
 
 def _is_prose(lines: Sequence[Line], stretch: tuple[float, float]) -> bool:
-    """Text that runs from line to line: long lines that fill the column."""
-    if len(lines) < 2 or median(len(line.text) for line in lines) < 22:
+    """Text that runs from line to line: long lines that fill the column, and begin in the midst of sentences."""
+    if len(lines) < 3 or median(len(line.text) for line in lines) < 22:
         return False
-    return median(line.box[2] - line.box[0] for line in lines) > 0.6 * (stretch[1] - stretch[0])
+    if median(line.box[2] - line.box[0] for line in lines) < 0.6 * (stretch[1] - stretch[0]):
+        return False
+    return sum(line.text[0].islower() for line in lines) >= 0.2 * len(lines)
 
 
 def _has_head(rows: Sequence[Row]) -> bool:
