@@ -109,7 +109,14 @@ async def _completed(model: ServedModel, turn: Turn, request: Request) -> Reques
     params = request.params
     if params.stop and not may_answer_text(turn):
         params = replace(params, stop=())  # they end a text; in the middle of a call they would leave half of one
-    return replace(request, prompt=prompt.tokens, areas=prompt.areas, params=params, constraint=constraint)
+    return replace(
+        request,
+        prompt=prompt.tokens,
+        areas=prompt.areas,
+        images=prompt.images,
+        params=params,
+        constraint=constraint,
+    )
 
 
 async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> AsyncGenerator[Event, None]:

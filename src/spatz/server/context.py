@@ -34,7 +34,7 @@ def context_limit(model: ServedModel, mode: ContextMode) -> int:
 
 async def planned(model: ServedModel, request: Request) -> Request:
     """With the mode that it will run in. Raises RequestError for what does not fit."""
-    if len(request.prompt) <= LONG_PROMPT:
+    if len(request.prompt) <= LONG_PROMPT and request.images is None:
         return model.plan(request)
     return await asyncio.to_thread(model.plan, request)
 

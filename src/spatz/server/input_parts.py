@@ -82,7 +82,8 @@ class _Reading:
         self._caller = caller
         self._part = part
         self._pdf_only = pdf_only
-        self._options: ReadOptions = replace(read_options(state.settings), detail=part.detail)
+        cut = state.model.tiling if part.kind == "image" else None
+        self._options: ReadOptions = replace(read_options(state.settings), detail=part.detail, cut=cut)
 
     async def document(self) -> Document:
         start = perf_counter()
@@ -106,7 +107,7 @@ class _Reading:
         if trace is None:
             return None
         options = self._options_for(_Source(b"", trace.content, trace.filename, trace.media_type))
-        return await self._state.reader.find(trace.content, options, self._kind)
+        return None if options.cut else await self._state.reader.find(trace.content, options, self._kind)
 
     @property
     def _kind(self) -> Accept:

@@ -32,7 +32,9 @@ from spatz.errors import ConfigError, RequestError
 from spatz.prompt.build import Prompt, build_chat, build_completion
 from spatz.prompt.chat_template import ChatTemplate
 from spatz.prompt.dialect import dialect_of
+from spatz.prompt.eyes import Eyes
 from spatz.prompt.grammar import ConstraintMaker, Grammars
+from spatz.prompt.look import LookTokens
 from spatz.prompt.tool_grammar import compiled
 from spatz.prompt.tool_messages import hf_tools, messages_for
 from spatz.prompt.tools import shown_tools, wanted_form
@@ -76,17 +78,26 @@ class LocalModel:
         self.fingerprint = loaded.card.fingerprint
         self.format = loaded.card.format
         self.context_length = engine.backend.context_length
-        self.sees = False
+        self._eyes = None if loaded.tower is None else Eyes(loaded.tower, loaded.tokenizer)
+        self.tiling = None if self._eyes is None else self._eyes.tiling
         self.context_limit: int = engine.backend.context_limit
 
     def encode_chat(self, messages: Sequence[Message]) -> Prompt:
-        return build_chat(messages, self._template, self._loaded.tokenizer)
+        return self._shown(build_chat(messages, self._template, self._loaded.tokenizer, looks=self._looks))
+
+    @property
+    def _looks(self) -> LookTokens | None:
+        return None if self._eyes is None else self._eyes.tokens
+
+    def _shown(self, prompt: Prompt) -> Prompt:
+        return prompt if self._eyes is None else replace(prompt, images=self._eyes.images(prompt.looks))
 
     def encode_turn(self, turn: Turn) -> Prompt:
         tools = shown_tools(turn, self.dialect)
         messages = messages_for(turn.messages, tools, self.dialect)
         given = hf_tools(tools) if self.dialect.trained else ()
-        return build_chat(messages, self._template, self._loaded.tokenizer, tools=given)
+        tokenizer = self._loaded.tokenizer
+        return self._shown(build_chat(messages, self._template, tokenizer, tools=given, looks=self._looks))
 
     async def constrain(self, turn: Turn, source: str) -> ConstraintMaker | None:
         wanted = wanted_form(turn, self.dialect, self._special)
@@ -166,7 +177,8 @@ def local_model(settings: Settings, path: Path, reach: Reach | None = None) -> I
         context = _core.Context(threads=settings.threads, isa=settings.isa)
     except ValueError as error:
         raise ConfigError(f"the core cannot start: {error}") from None
-    loaded = load_model(path, context, format=settings.format or None)
+    mmproj = Path(settings.mmproj).expanduser() if settings.mmproj else None
+    loaded = load_model(path, context, format=settings.format or None, mmproj=mmproj)
     kind = loaded.kv_kind(settings.kv)
     length = _context_length(loaded, settings)
     cache = _cache(loaded, settings, kind, length)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from spatz.engine.request import Constraint, Delta, Progress, Request, Tokens, Usage
 from spatz.engine.stats import EngineStats
+from spatz.inputs.cut import Tiling
 from spatz.prompt.build import Prompt
 from spatz.prompt.dialect import Dialect
 from spatz.prompt.turn import Message, Turn
@@ -58,8 +59,8 @@ class ServedModel(Protocol):
         """The same where it is routed or skimmed; not more than `context_length` where the model cannot do that."""
 
     @property
-    def sees(self) -> bool:
-        """Whether it is given images themselves; to one that is not, they are read."""
+    def tiling(self) -> Tiling | None:
+        """How images are cut for a model that is given them; None: it is told what can be read in them."""
 
     @property
     def grammars(self) -> Grammars:

@@ -23,7 +23,7 @@ def _entry(state: State, name: str) -> dict[str, Any]:
         "context": state.settings.context,
         "native_context": model.context_length,
         "context_limit": context_limit(model, ContextMode.AUTO),
-        "images": "seen" if model.sees else "read",
+        "images": "seen" if model.tiling else "read",
     }
     return {"id": name, "object": "model", "created": model.created, "owned_by": "spatz", "spatz": context}
 
