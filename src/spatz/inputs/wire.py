@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
+from spatz.inputs.cut import Cut, Tiling
 from spatz.inputs.document import Document, InputError, Note, ReadOptions
 
 __all__ = [
@@ -39,6 +40,7 @@ LAST = 6  # an error after which it ends itself
 FAILURE = 7  # a trace for the log
 
 MOST_NOTES = 1000
+MOST_TILES = 64  # in a row or column
 
 
 class WireError(Exception):
@@ -67,17 +69,30 @@ def decode_options(data: bytes) -> tuple[ReadOptions, str]:
     """From the server: it is believed."""
     value = json.loads(data)
     options = value["options"]
-    pages = options.pop("pages")
-    return ReadOptions(pages=None if pages is None else (pages[0], pages[1]), **options), value["kind"]
+    pages, cut = options.pop("pages"), options.pop("cut")
+    return ReadOptions(
+        pages=None if pages is None else (pages[0], pages[1]), cut=None if cut is None else Tiling(**cut), **options
+    ), value["kind"]
 
 
 def encode_document(document: Document) -> bytes:
-    return json.dumps(asdict(document)).encode()
+    """JSON, and behind a line break the tiles of an image that was cut."""
+    cut = document.cut
+    shape = None if cut is None else (cut.rows, cut.columns)
+    head = json.dumps(asdict(replace(document, cut=None)) | {"cut": shape}).encode()
+    return head if cut is None else head + b"\n" + cut.tiles
 
 
 def decode_document(data: bytes) -> Document:
     """Raises WireError."""
-    value = _object(data)
+    head, _, tiles = data.partition(b"\n")
+    value = _object(head)
+    cut = value.get("cut")
+    if cut is not None:
+        rows, columns = (_number(item) for item in _list(cut, 2))
+        cut = Cut(rows, columns, tiles)
+        if max(rows, columns) > MOST_TILES or len(tiles) % (3 * cut.count):
+            raise WireError("tiles")
     size = value.get("size")
     if size is not None:
         size = tuple(_number(item) for item in _list(size, 2))
@@ -102,6 +117,7 @@ def decode_document(data: bytes) -> Document:
         confidence=None if confidence is None else float(confidence),
         notes=notes,
         size=size,
+        cut=cut,
     )
 
 
