@@ -6,13 +6,19 @@ from inputs.pdf_files import pdf, text, together
 from spatz.inputs.document import ReadOptions
 from spatz.inputs.lines import Line
 from spatz.inputs.pdf import read_pdf
-from spatz.inputs.pdf_code import put_back, take_out
+from spatz.inputs.pdf_code import take_out as take_out_to
+from spatz.inputs.pdf_inserts import Inserts
 from spatz.inputs.pdf_text import FixedLine
 
 PROSE = [
     Line("Some words of the text, which are more than those of the program.", (50, y, 400, y + 10), size=10)
     for y in (0, 500)
 ]
+
+
+def take_out(lines: list[Line]) -> tuple[list[Line], list[str]]:
+    inserts = Inserts()
+    return take_out_to(lines, inserts), inserts.blocks
 
 
 def code(text: str, x: float, y: float) -> FixedLine:
@@ -33,13 +39,11 @@ def test_a_listing_keeps_its_lines_and_indents() -> None:
     assert rest[2].box == (50, 100, 170, 146)
 
 
-def test_listings_are_put_back_where_their_stand_ins_went() -> None:
-    _, listings = take_out([*PROSE, code("a", 50, 100), code("b", 50, 112), code("c", 50, 300), code("d", 50, 312)])
-    assert (
-        put_back("One \ue0001\ue001\ntwo\n\n\ue0000\ue001", listings)
-        == "One\n\n```\nc\nd\n```\n\ntwo\n\n```\na\nb\n```"
-    )
-    assert put_back("no listing", []) == "no listing"
+def test_blocks_are_put_back_where_their_stand_ins_went() -> None:
+    inserts = Inserts()
+    first, second = (inserts.stand_in(block, (0, 0, 10, 10), 10) for block in ("A\nb", "C"))
+    assert inserts.put_back(f"One {second.text}\ntwo\n\n{first.text}") == "One\n\nC\n\ntwo\n\nA\nb"
+    assert Inserts().put_back("no block") == "no block"
 
 
 def test_what_is_no_listing() -> None:

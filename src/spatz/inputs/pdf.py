@@ -14,13 +14,14 @@ from typing import Any
 
 from spatz.inputs.document import Document, Note, ReadOptions
 from spatz.inputs.layout import arrange
-from spatz.inputs.lines import Sheet
-from spatz.inputs.pdf_code import put_back, take_out
+from spatz.inputs.lines import Box, Sheet
+from spatz.inputs.pdf_code import take_out
 from spatz.inputs.pdf_fields import read_fields
 from spatz.inputs.pdf_file import PdfFile, open_pdf
 from spatz.inputs.pdf_frame import Frame, frame_of
 from spatz.inputs.pdf_furniture import NEAR, Furniture
-from spatz.inputs.pdf_objects import read_objects
+from spatz.inputs.pdf_inserts import Inserts
+from spatz.inputs.pdf_objects import Drawn, read_objects
 from spatz.inputs.pdf_pictures import pictures_to_read, whole_page
 from spatz.inputs.pdf_scan import PictureReader, page_list
 from spatz.inputs.pdf_sizes import Sizes
@@ -34,6 +35,9 @@ BATCH = 4 * NEAR
 MARK_LIKE = re.compile(r"^\[(page \d+)\]", re.MULTILINE | re.IGNORECASE)
 NO_TEXT = "(This page is a picture in which no text can be read.)"
 LEFT_OUT = "(This page is a picture that was not read.)"
+UNSURE = "(The text of this page is hard to read and may be wrong.)"
+PICTURE = "[picture]"  # before the text of one
+MOST = 0.7  # of a page that a picture covers which is the page, and not one between the text
 DAMAGED = "(This page is damaged and could not be read.)"
 
 
@@ -54,7 +58,9 @@ class Draft:
 
     index: int
     sheets: list[Sheet] = field(default_factory=list)  # the first is the main one
-    remark: str = ""  # instead of text
+    pictures: list[tuple[Box, Sheet]] = field(default_factory=list)  # with text; they lie as the first sheet does
+    scan: bool = False  # the sheet was recognised
+    remark: str = ""
 
 
 class Reading:
@@ -106,8 +112,9 @@ class Reading:
             waiting.append(draft)
             if draft.sheets:
                 self.furniture.note(index, draft.sheets[0].lines, draft.sheets[0].height)
-            for sheet in draft.sheets:
-                self.sizes.note(sheet.lines)
+            if not draft.scan:
+                for sheet in draft.sheets:
+                    self.sizes.note(sheet.lines)
             if self.progress is not None:
                 self.progress(index - self.file.first + 1, count)
             if len(waiting) == BATCH + NEAR:
@@ -129,14 +136,27 @@ class Reading:
             if whole_page(layer, drawn):
                 self.scanned(draft, page, frame)
             else:
-                turns = layer.turns if layer.lines else frame.turns
-                lines = layer.lines.setdefault(turns, [])
-                lines += read_fields(page, self.file.form, frame, turns)
-                for box in pictures_to_read(layer, drawn, frame):
-                    known = layer.lines.get(frame.turns, [])
-                    layer.lines[frame.turns] = known + self.pictures.read_part(index, page, frame, box, known)
-                draft.sheets = sheets_of(layer, drawn.rules_in, frame, turns)
+                self.written(draft, page, frame, layer, drawn)
         return draft
+
+    def written(self, draft: Draft, page: Any, frame: Frame, layer: TextLayer, drawn: Drawn) -> None:
+        """A page with a text layer."""
+        main = layer.turns if layer.lines else frame.turns
+        layer.lines.setdefault(main, []).extend(read_fields(page, self.file.form, frame, main))
+        seen = layer.lines.setdefault(frame.turns, [])  # what runs as the page does, as pictures do
+        width, height = frame.size(frame.turns)
+        behind = []
+        for box in pictures_to_read(layer, drawn, frame):
+            sheet = self.pictures.read_part(draft.index, page, frame, box, seen)
+            if sheet is None:
+                continue
+            if (box[2] - box[0]) * (box[3] - box[1]) > MOST * width * height:
+                seen.extend(sheet.lines)
+            elif main == frame.turns:
+                draft.pictures.append((box, sheet))
+            else:
+                behind.append(sheet)
+        draft.sheets = sheets_of(layer, drawn, frame, main) + behind
 
     def scanned(self, draft: Draft, page: Any, frame: Frame) -> None:
         sheet = self.pictures.read_page(draft.index, page, frame)
@@ -145,7 +165,8 @@ class Reading:
             if draft.index in self.pictures.left_out[-1:]:
                 draft.remark = LEFT_OUT
         elif sheet.lines:
-            draft.sheets = [sheet]
+            draft.sheets, draft.scan = [sheet], True
+            draft.remark = UNSURE if draft.index in self.pictures.unsure[-1:] else ""
         else:
             draft.remark = NO_TEXT
         # A rendered page shows what was filled in, too; only where nothing was read do the values stand for it.
@@ -156,20 +177,24 @@ class Reading:
         texts = [page_mark(draft.index + 1)]
         if draft.remark:
             texts.append(draft.remark)
-        for number, sheet in enumerate(draft.sheets):
-            lines = list(sheet.lines)
+        style = None if draft.scan else self.sizes.style()  # recognised letters have sizes of their own
+        for number, sheet in enumerate(draft.sheets or [Sheet(0.0, 0.0, [])]):
+            lines, inserts = list(sheet.lines), Inserts()
             if number == 0:
                 lines = self.furniture.without(draft.index, lines, sheet.height)
-            lines, listings = take_out(lines)
-            markdown = arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules), self.sizes.style())
-            texts.append(put_back(MARK_LIKE.sub(r"(\1)", markdown), listings))
+                for box, picture in draft.pictures:
+                    block = f"{PICTURE}\n{arrange(picture)}"
+                    lines.append(inserts.stand_in(block, box, self.sizes.style().body or 10.0))
+            lines = take_out(lines, inserts)
+            markdown = inserts.put_back(arrange(Sheet(sheet.width, sheet.height, lines, sheet.rules), style))
+            texts.append(MARK_LIKE.sub(r"(\1)", markdown))
         return "\n\n".join(text for text in texts if text)
 
 
-def sheets_of(layer: TextLayer, rules_in: Callable[[Frame, int], Any], frame: Frame, main: int) -> list[Sheet]:
+def sheets_of(layer: TextLayer, drawn: Drawn, frame: Frame, main: int) -> list[Sheet]:
     """A sheet for each direction of text, the main one first."""
     return [
-        Sheet(*frame.size(turns), layer.lines[turns], rules_in(frame, turns))
+        Sheet(*frame.size(turns), layer.lines[turns], drawn.rules_in(frame, turns))
         for turns in sorted(layer.lines, key=lambda turns: turns != main)
         if layer.lines[turns]
     ]

@@ -1,35 +1,32 @@
 """Monospaced lines under each other are a listing: its line breaks and indents are kept.
 
-`take_out` puts a stand-in for each listing among the other lines, which the layout orders as it does any line, and
-`put_back` puts the listings into the Markdown that came of it. A page that is monospaced altogether has no listings.
+A page that is monospaced altogether has no listings.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
 from spatz.inputs.lines import Line, bounds
+from spatz.inputs.pdf_inserts import Inserts
 from spatz.inputs.pdf_text import FixedLine
 from spatz.inputs.rows import Row, rows_of
 
-__all__ = ["put_back", "take_out"]
+__all__ = ["take_out"]
 
-# Of private use, so no text has them: pdf_letters.py leaves such characters out.
-STAND_IN = re.compile(r"[ \n]*\ue000(\d+)\ue001[ \n]*")
 MOST = 0.7  # of a page's letters
 PITCH = 3.2  # sizes between two lines of a listing: one may be empty
 EMPTY = 1.7  # times the usual distance
 MAX_INDENT = 60
 
 
-def take_out(lines: Sequence[Line]) -> tuple[list[Line], list[str]]:
-    """The lines with a stand-in for each listing, and the listings as Markdown."""
+def take_out(lines: Sequence[Line], inserts: Inserts) -> list[Line]:
+    """The lines, with a stand-in for each listing."""
     fixed = [line for line in lines if isinstance(line, FixedLine)]
     if not fixed or sum(len(line.text) for line in fixed) > MOST * sum(len(line.text) for line in lines):
-        return list(lines), []
+        return list(lines)
     others = [line for line in lines if not isinstance(line, FixedLine)]
     blocks: list[list[Row]] = []
     for row in rows_of(fixed):
@@ -40,15 +37,12 @@ def take_out(lines: Sequence[Line]) -> tuple[list[Line], list[str]]:
         else:
             blocks.append([row])
     kept, gone = list(lines), set[int]()
-    listings: list[str] = []
     for block in blocks:
         if len(block) < 2:
             continue
         gone |= {id(line) for row in block for line in row.lines}
-        size = block[0].size
-        kept.append(Line(f"\ue000{len(listings)}\ue001", bounds([row.box for row in block]), None, size))
-        listings.append(listing(block))
-    return [line for line in kept if id(line) not in gone], listings
+        kept.append(inserts.stand_in(listing(block), bounds([row.box for row in block]), block[0].size))
+    return [line for line in kept if id(line) not in gone]
 
 
 def follows(block: Sequence[Row], row: Row, others: Sequence[Line]) -> bool:
@@ -74,11 +68,3 @@ def listing(rows: Sequence[Row]) -> str:
         texts.append(text)
     fence = "```" if not any("```" in text for text in texts) else "~~~~"
     return "\n".join([fence, *texts, fence])
-
-
-def put_back(markdown: str, listings: Sequence[str]) -> str:
-    if not listings:
-        return markdown
-    parts = STAND_IN.split(markdown)  # texts, and the listings' numbers between them
-    parts[1::2] = [listings[int(number)] for number in parts[1::2]]
-    return "\n\n".join(part for part in parts if part)

@@ -18,6 +18,7 @@ from spatz.inputs.lines import Box, Line, bounds
 from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_objects import Drawn
 from spatz.inputs.pdf_text import TextLayer
+from spatz.inputs.picture import pixel_budget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["is_blank", "pictures_to_read", "render", "whole_page"]
 
 DPI = {"low": 110.0, "auto": 200.0, "high": 300.0}
-MAX_PIXELS = 12_000_000  # of what is rendered: A4 at 200 dpi has 3.9 million
 MAX_SIDE = 12_000
 SHARE = 0.03  # of the page, that a picture with text to read has at least
 SIDE = 36.0  # points: half an inch
@@ -88,8 +88,9 @@ def render(page: Any, form: Any, frame: Frame, box: Box, options: ReadOptions) -
 
     width, height = frame.size(frame.turns)
     wide, high = max(1.0, box[2] - box[0]), max(1.0, box[3] - box[1])
-    pixels = min(MAX_PIXELS, options.max_pixels)
-    scale = min(DPI[options.detail] / 72, math.sqrt(pixels / (wide * high)), MAX_SIDE / max(wide, high))
+    scale = min(DPI[options.detail] / 72, math.sqrt(options.max_pixels / (wide * high)), MAX_SIDE / max(wide, high))
+    pixels = wide * high * scale * scale
+    scale *= math.sqrt(min(1.0, pixel_budget(math.ceil(wide * scale), math.ceil(high * scale), options) / pixels))
     columns, rows = max(1, round(wide * scale)), max(1, round(high * scale))
     stride = (3 * columns + 3) // 4 * 4
     data = bytearray(b"\xff" * (stride * rows))  # white paper

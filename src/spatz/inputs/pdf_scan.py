@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from spatz.inputs.document import Note, ReadOptions
 from spatz.inputs.lines import Box, Line, Rule, Sheet
 from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_pictures import is_blank, render
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 __all__ = ["PictureReader", "page_list"]
 
-UNSURE = 0.75  # mean confidence of a page's letters below which its reader is told
+UNSURE = 0.8  # mean confidence of a page's letters below which its reader is told
 
 
 class PictureReader:
@@ -33,6 +37,7 @@ class PictureReader:
         self.left_out: list[int] = []  # pages
         self.nothing: list[int] = []
         self.unsure: list[int] = []
+        self.seen: set[bytes] = set()  # digests of pictures between text
 
     @property
     def confidence(self) -> float | None:
@@ -41,40 +46,50 @@ class PictureReader:
     def read_page(self, index: int, page: Any, frame: Frame) -> Sheet | None:
         """A page that is nothing but a picture; None where it is blank, or was not read."""
         width, height = frame.size(frame.turns)
-        sheet = self.read(index, page, frame, (0.0, 0.0, width, height))
-        if sheet is not None and not sheet.lines:
+        image, scale = self.render(index, page, frame, (0.0, 0.0, width, height))
+        if image is None:
+            return None
+        sheet = placed(self.read(index, image), scale, 0.0, 0.0)
+        if not sheet.lines:
             self.nothing.append(index)
         return sheet
 
-    def read_part(self, index: int, page: Any, frame: Frame, box: Box, known: Sequence[Line]) -> list[Line]:
-        """The lines of a picture between the text, without those that the text layer has, which are known."""
-        sheet = self.read(index, page, frame, box)
-        if sheet is None:
-            return []
-        return [line for line in sheet.lines if not any(covers(other.box, line.box) for other in known)]
+    def read_part(self, index: int, page: Any, frame: Frame, box: Box, known: Sequence[Line]) -> Sheet | None:
+        """A picture between the text, without those lines that the text layer has, which are known. None where there
+        is no text on it, and for one that an earlier page had already: a letterhead."""
+        image, scale = self.render(index, page, frame, box)
+        if image is None:
+            return None
+        digest = sha256(image.tobytes()).digest()
+        if digest in self.seen:
+            return None
+        self.seen.add(digest)
+        sheet = placed(self.read(index, image), scale, box[0], box[1])
+        lines = [line for line in sheet.lines if not any(covers(other.box, line.box) for other in known)]
+        return Sheet(sheet.width, sheet.height, lines, sheet.rules) if lines else None
 
-    def read(self, index: int, page: Any, frame: Frame, box: Box) -> Sheet | None:
-        """In the points of the page as it is seen. A picture that had to be turned keeps its corner."""
+    def render(self, index: int, page: Any, frame: Frame, box: Box) -> tuple[Image | None, float]:
+        """None where it is too late, or nothing to be seen."""
         if time.monotonic() > self.until:
             if index not in self.left_out[-1:]:
                 self.left_out.append(index)
-            return None
+            return None, 1.0
         image, scale = render(page, self.form, frame, box, self.options)
-        if is_blank(image):
-            return None
-        from numpy import asarray
+        return (None if is_blank(image) else image), scale
 
-        from spatz.inputs.ocr import text_reader
+    def read(self, index: int, image: Image) -> Sheet:
+        """In pixels of the picture as it was turned."""
+        from spatz.inputs.image import read_picture
 
-        scan = text_reader().scan(asarray(image))
+        sheet = read_picture(image, self.options).scan.sheet
         self.pictures += 1
-        letters = sum(len(line.text) for line in scan.sheet.lines)
-        sure = sum(len(line.text) * (line.confidence or 0.0) for line in scan.sheet.lines)
+        letters = sum(len(line.text) for line in sheet.lines)
+        sure = sum(len(line.text) * (line.confidence or 0.0) for line in sheet.lines)
         self.letters += letters
         self.sure += sure
         if letters and sure < UNSURE * letters and index not in self.unsure[-1:]:
             self.unsure.append(index)
-        return placed(scan.sheet, scale, box[0], box[1])
+        return sheet
 
     def notes(self) -> list[Note]:
         told = (
