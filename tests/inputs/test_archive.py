@@ -30,9 +30,11 @@ def test_members_that_unpack_to_too_much_are_refused_before() -> None:
 
 
 def test_too_many_members_are_refused_before_they_are_listed() -> None:
-    entry = b"PK\x01\x02" + bytes(42)
-    data = b"PK\x03\x04word/document.xml" + entry * 20_001
-    data += struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(entry) * 20_001, 21, 0)
+    content = zips.zipped({"word/document.xml": b"<x/>"})
+    start = content.find(b"PK\x01\x02")
+    entry = content[start : content.find(b"PK\x05\x06")]
+    data = content[:start] + entry * 20_001
+    data += struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(entry) * 20_001, start, 0)
     assert refused(data).code == "file_too_large"
 
 

@@ -150,7 +150,7 @@ def test_text_on_pictures_is_read_where_they_stand() -> None:
     report.add_paragraph("after")
     slides = pptx.Presentation()
     slides.slides.add_slide(slides.slide_layouts[6]).shapes.add_picture(picture, 0, 0)
-    for file, text in ((report, "before\n\n{0}\n\n{0}\n\nafter"), (slides, "[slide 1]\n\n{1}")):
+    for file, text in ((report, "before\n\n{0}\n\nafter"), (slides, "[slide 1]\n\n{1}")):
         out = io.BytesIO()
         file.save(out)
         document = read(out.getvalue())
@@ -293,3 +293,24 @@ def test_a_sheet_that_spreads_over_millions_of_cells_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         read(zips.xlsx(rows))
     assert caught.value.code == "file_too_large"
+
+
+def test_one_long_text_in_many_cells_is_cut_and_said_so() -> None:
+    data = zips.xlsx('<row><c t="s"><v>0</v></c></row>' * 5_000, strings=f"<si><t>{'x' * 10_000}</t></si>")
+    document = read(data, max_text=100_000)
+    assert len(document.markdown) == 100_000 and codes(document) == ["text_left_out"]
+
+
+def test_long_cells_over_many_rows_are_not_multiplied() -> None:
+    merged = "<w:tc><w:tcPr><w:vMerge {}/></w:tcPr>{}</w:tc>"
+    first = merged.format('w:val="restart"', zips.paragraph("y" * 50_000))
+    other = f"<w:tc>{zips.paragraph('z')}</w:tc>"
+    rows = f"<w:tr>{first}{other}</w:tr>" + f"<w:tr>{merged.format('', '<w:p/>')}{other}</w:tr>" * 500
+    assert len(read(zips.docx(f"<w:tbl>{rows}</w:tbl>")).markdown) < 500_000
+    rows = "<tr><td rowspan=65000>" + "y" * 50_000 + "<td>z" + "<tr><td>z" * 500
+    assert len(read(f"<!doctype html><table>{rows}</table>".encode()).markdown) < 500_000
+
+
+def test_one_long_row_does_not_fill_up_all_others() -> None:
+    text = "a,b\n" * 100_000 + "c," * 1_000
+    assert len(read(text.encode(), filename="a.csv").markdown) < 3 * len(text)

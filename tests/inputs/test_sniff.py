@@ -11,11 +11,11 @@ from spatz.inputs.document import ReadOptions
 from spatz.inputs.sniff import IMAGES, TEXTS, is_image, sniff, unsupported
 
 
-def archive(*names: str) -> bytes:
+def archive(*names: str, inner: bytes = b"<x/>") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         for name in names:
-            file.writestr(name, "application/epub+zip" if name == "mimetype" else "<x/>")
+            file.writestr(name, b"application/epub+zip" if name == "mimetype" else inner)
     return out.getvalue()
 
 
@@ -37,6 +37,7 @@ BMP = b"BM" + bytes(12) + (40).to_bytes(4, "little") + bytes(30)
         (archive("[Content_Types].xml", "word/document.xml"), "docx"),
         (archive("[Content_Types].xml", "xl/workbook.xml"), "xlsx"),
         (archive("[Content_Types].xml", "ppt/presentation.xml"), "pptx"),
+        (archive("a.xlsx", "ppt/presentation.xml", inner=archive("xl/workbook.xml", "word/document.xml")), "pptx"),
         (archive("mimetype", "META-INF/container.xml", "OEBPS/content.opf"), "epub"),
         (archive("META-INF/container.xml", "content.opf"), "epub"),
         (archive("a.txt"), "unsupported"),

@@ -57,7 +57,7 @@ def _convert(data: bytes, options: ReadOptions, kind: Kind) -> Document:
 def _read_text(data: bytes, options: ReadOptions, kind: Kind) -> Document:
     selected(1, options, "page")
     text, notes = decode(data, options.media_type)
-    text = clean(text).strip("\n")
+    text, cut = bounded(clean(text).strip("\n"), options)
     title = ""
     if kind in ("csv", "tsv"):
         table = delimited(text, tabs=kind == "tsv")
@@ -68,5 +68,6 @@ def _read_text(data: bytes, options: ReadOptions, kind: Kind) -> Document:
         title = heading.group(1).strip()
     if not text.strip():
         notes += (Note("no_text", "There is no text in it."),)
-    text, cut = bounded(text, options)
-    return Document("text", text, title=title, notes=notes + cut)
+    if not cut:
+        text, cut = bounded(text, options)
+    return Document("text", text[: options.max_text], title=title, notes=notes + cut)

@@ -16,6 +16,7 @@ __all__ = ["Body"]
 MAX_DEPTH = 256  # as deep as XML is read
 MAX_CELLS = 1_000_000
 MAX_SPAN = 200
+MAX_REPEATED = 200  # characters of a cell over several rows that stand in each
 # What only holds others, of paragraphs and of runs. Not w:del and w:moveFrom: text that is gone.
 HOLDERS = frozenset(
     {"body", "customXml", "fldSimple", "hdr", "ftr", "ins", "moveTo", "sdt", "sdtContent", "smartTag", "dir", "bdo"}
@@ -171,7 +172,7 @@ class Body:
                 text = " ".join(blocks)
                 if merged == "continue":
                     text = above.get(len(line), "")
-                above[len(line)] = text if merged else ""
+                above[len(line)] = text[:MAX_REPEATED] if merged else ""
                 line += [text, *[""] * (across - 1)]
             self._cells += len(line)
             if self._cells > MAX_CELLS:

@@ -22,12 +22,17 @@ class Pictures:
         self._package = package
         self._options = options
         self._known: dict[str, str] = {}  # part -> what is on it
+        self._quoted: set[str] = set()
         self._letters = 0
         self._trust = 0.0
 
     def block(self, part: str, about: str) -> str:
-        """What stands for a picture: what its author says about it, and its text as a quotation; "" for neither."""
-        text = self._text(part)
+        """What stands for a picture: what its author says about it, and its text as a quotation; "" for neither.
+
+        A picture that stands in many places is quoted at the first.
+        """
+        text = "" if part in self._quoted else self._text(part)
+        self._quoted.add(part)
         lines = [f"[Image: {about}]" if about else "[Image]", *(f"> {line}".rstrip() for line in text.split("\n"))]
         return "\n".join(lines) if text else lines[0] if about else ""
 

@@ -36,6 +36,7 @@ MAX_DEPTH = 120  # deeper elements give their text alone
 MAX_SPAN = 200
 MAX_CELLS = 1_000_000
 MAX_LINK = 500
+MAX_REPEATED = 200  # characters of a cell over several rows that stand in each
 
 _SPACE = re.compile(r"[ \t\n\r\x0b\x0c]+")
 _BREAK = "\x1f"  # <br>, while spaces are put together; clean text has no control characters
@@ -172,7 +173,7 @@ class MarkdownWriter:
                 across, down = _span(cell, "colspan"), _span(cell, "rowspan")
                 for offset in range(across):
                     if down > 1:
-                        below[len(line)] = (down - 1, text if offset == 0 else "")
+                        below[len(line)] = (down - 1, text[:MAX_REPEATED] if offset == 0 else "")
                     line.append(text if offset == 0 else "")
             _fill(line, below)
             self._cells += len(line)

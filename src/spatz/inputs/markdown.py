@@ -9,6 +9,8 @@ from spatz.inputs.document import Note, ReadOptions
 
 __all__ = ["bounded", "cell", "clean", "table"]
 
+MAX_FILLED = 3_000_000  # cells
+
 _BREAKS = re.compile(r"\s*[\n\r\x0b\x0c\x85\u2028\u2029]\s*")
 # Control characters that no reader of the text has a use for; surrogates cannot be sent on.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
@@ -34,18 +36,22 @@ def cell(text: str) -> str:
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first row is its head. Rows may differ in length. "" for no cells at all."""
+    """A Markdown table; the first row is its head. Rows may differ in length. "" for no cells at all.
+
+    Short rows are filled up, but not to millions of empty cells because one row is long.
+    """
     held = [list(map(cell, row)) for row in rows]
     width = max(map(len, held), default=0)
     if not width:
         return ""
     lines = []
+    fill = width * len(held) <= MAX_FILLED
     for number, row in enumerate(held):
-        if len(row) < width:
+        if fill and len(row) < width:
             row += [""] * (width - len(row))
         lines.append(f"| {' | '.join(row)} |")
         if number == 0:
-            lines.append("|" + " --- |" * width)
+            lines.append("|" + " --- |" * (width if fill else len(row)))
     return "\n".join(lines)
 
 
@@ -53,5 +59,5 @@ def bounded(markdown: str, options: ReadOptions) -> tuple[str, tuple[Note, ...]]
     """Cut to options.max_text, with a note that says so."""
     if len(markdown) <= options.max_text:
         return markdown, ()
-    note = Note("text_left_out", f"Only the first {options.max_text} of {len(markdown)} characters were read.")
+    note = Note("text_left_out", f"Only the first {options.max_text} characters were read.")
     return markdown[: options.max_text], (note,)

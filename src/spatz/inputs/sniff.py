@@ -98,8 +98,11 @@ def unsupported(data: bytes) -> InputError:
 def _zip_kind(data: bytes) -> Kind:
     if data[30:58] == _EPUB:
         return "epub"
-    # The central directory comes last; names in it are never compressed.
-    directory = data[max(0, data.rfind(b"PK\x05\x06") - (4 << 20)) :]
+    # Names in the central directory are never compressed. It lies before the end's own record, which has its size; what
+    # lies before that may be another archive, such as a table inside of a presentation.
+    end = data.rfind(b"PK\x05\x06")
+    size = struct.unpack_from("<L", data, end + 12)[0] if 0 <= end <= len(data) - 22 else 0
+    directory = data[max(0, end - size) : max(0, end)]
     for member, kind in _ZIP_MEMBERS:
         if member in directory:
             return kind

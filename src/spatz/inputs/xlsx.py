@@ -36,6 +36,7 @@ def read_xlsx(data: bytes, options: ReadOptions) -> Document:
     """Raises InputError."""
     package = Package(data)
     book = _Book.read(package)
+    book.max_text = options.max_text
     if not book.sheets:
         raise InputError("it has no sheets")
     chosen, notes = selected(len(book.sheets), options, "sheet")
@@ -74,7 +75,9 @@ class _Book:
     strings: list[str] = field(default_factory=list)
     formats: list[Format] = field(default_factory=list)
     since: datetime = datetime(1899, 12, 30)
+    max_text: int = 0
     cells: int = 0  # that were read
+    size: int = 0  # characters in them
 
     @classmethod
     def read(cls, package: Package) -> _Book:
@@ -122,6 +125,8 @@ def _blocks(package: Package, book: _Book, part: str) -> Iterator[str]:
                 held = []
             if cells:
                 held.append(cells)
+            if book.size > book.max_text:
+                break
             last = number
     if held:
         yield _block(held, book)
@@ -145,6 +150,9 @@ def _cells(row: Element, book: _Book) -> dict[int, str]:
         text = _value(cell, book).strip()
         if text and column < MAX_COLUMNS:
             found[column] = text
+            book.size += len(text)
+            if book.size > book.max_text:  # one long text can stand in many cells
+                break
     return found
 
 
