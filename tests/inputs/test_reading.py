@@ -168,10 +168,13 @@ class Pool:
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
+        self.two = asyncio.Event()
         self.go = asyncio.Event()
 
     async def read(self, data: bytes, *given: object) -> Document:
         self.asked.append(data)
+        if len(self.asked) == 2:
+            self.two.set()
         await self.go.wait()
         if data == b"broken":
             raise InputError("it is damaged")
@@ -194,10 +197,9 @@ async def test_who_asks_for_the_same_waits_for_it(make: Callable[[], tuple[Cache
     reader, pool = make()
     asked = [asyncio.create_task(reader.read(b"a text", OPTIONS, "file")) for _ in range(3)]
     asked.append(asyncio.create_task(reader.read(b"broken", OPTIONS, "file")))
-    while len(pool.asked) < 2:
-        await asyncio.sleep(0)
-    first = next(task for task in asked if task is not asked[3])
-    first.cancel()
+    async with asyncio.timeout(30):
+        await pool.two.wait()
+    asked[0].cancel()  # it may be the one that the others wait for
     pool.go.set()
     found = await asyncio.gather(*asked, return_exceptions=True)
     texts = [item.markdown for item in found if isinstance(item, Document)]

@@ -89,13 +89,13 @@ def decode_document(data: bytes) -> Document:
     value = _object(head)
     cut = value.get("cut")
     if cut is not None:
-        rows, columns = (_number(item) for item in _list(cut, 2))
+        rows, columns = _pair(cut)
         cut = Cut(rows, columns, tiles)
-        if max(rows, columns) > MOST_TILES or len(tiles) % (3 * cut.count):
+        if max(rows, columns) > MOST_TILES or not cut.count or len(tiles) % (3 * cut.count):
             raise WireError("tiles")
     size = value.get("size")
     if size is not None:
-        size = tuple(_number(item) for item in _list(size, 2))
+        size = _pair(size)
     notes = tuple(
         Note(_text(item.get("code")), _text(item.get("message")))
         for item in _list(value.get("notes"), MOST_NOTES)
@@ -150,6 +150,13 @@ def _list(value: object, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
         raise WireError("no list")
     return value
+
+
+def _pair(value: object) -> tuple[int, int]:
+    pair = _list(value, 2)
+    if len(pair) != 2:
+        raise WireError("no pair")
+    return _number(pair[0]), _number(pair[1])
 
 
 def _text(value: object) -> str:
