@@ -91,7 +91,7 @@ def decode_document(data: bytes) -> Document:
     if cut is not None:
         rows, columns = _pair(cut)
         cut = Cut(rows, columns, tiles)
-        if max(rows, columns) > MOST_TILES or not cut.count or len(tiles) % (3 * cut.count):
+        if max(rows, columns) > MOST_TILES or len(tiles) % (3 * cut.count):
             raise WireError("tiles")
     size = value.get("size")
     if size is not None:
