@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["documents"]
 
-TASKS = ("reading", "fields", "speed")
+TASKS = ("reading", "fields", "speed", "damage")
 
 
 @configured("model", "engine", "inputs")
@@ -36,6 +36,7 @@ def documents(
     ),
     count: int = typer.Option(2, "--documents", min=1, max=1000, help="Of each kind; every other one is German."),
     invoices: int = typer.Option(50, "--invoices", min=1, max=1000, help="About which fields are asked."),
+    damaged: int = typer.Option(1000, "--damaged", min=1, max=100_000, help="Damaged files that are read."),
     seed: int = typer.Option(0, "--seed", min=0, max=2**31 - 1, help="Another one gives other documents."),
     workers: int = typer.Option(2, "--workers", min=1, max=64, help="Processes that read at once."),
     url: str | None = typer.Option(
@@ -53,11 +54,12 @@ def documents(
 
     reading gives the character error rate, F1 over the cells of tables, and how many labels have their values, by kind
     and condition. fields asks over the API for five fields of invoices with a JSON schema, as images and as scanned
-    PDFs, with the question before and behind them. speed reads with one process. A document that cannot be read makes
-    the command fail.
+    PDFs, with the question before and behind them. speed reads with one process. damage reads images and
+    PDFs that were damaged. A document that cannot be read, and a process that fails, make the command fail.
     """
     from spatz.errors import ConfigError
     from spatz.evals.documents.corpus import CONDITIONS, KINDS
+    from spatz.evals.documents.damage import read_damaged
     from spatz.evals.documents.reading import Wanted, read_documents
     from spatz.evals.documents.report import Report, print_report, write_json
     from spatz.evals.documents.speed import measured
@@ -87,6 +89,8 @@ def documents(
         if "speed" in wanted_tasks:
             tell("measuring the speed")
             report.speed = measured(seed, images=10)
+        if "damage" in wanted_tasks:
+            report.damage = read_damaged(damaged, seed, workers, 400, tell)
         if "fields" in wanted_tasks:
             report.asked, report.answers = _fields(settings, invoices, seed, url, name, key_variable, tell)
     if json_file is not None:

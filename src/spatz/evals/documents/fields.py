@@ -71,7 +71,7 @@ async def ask_fields(post: Post, count: int, seed: int, tell: Callable[[str], No
     found = []
     asked = list(_asked(count, seed))
     for number, (reading, first) in enumerate(asked, 1):
-        tell(f"asking about {reading.sample.name}, {reading.condition} ({number} of {len(asked)})")
+        tell(f"asking about invoices: {reading.sample.name}, {reading.condition} ({number} of {len(asked)})")
         form = f"{'scan' if reading.condition == 'scan' else 'image'}, question {'first' if first else 'last'}"
         found.append(await _ask(post, reading, first, form))
     return sorted(found, key=lambda answer: answer.form)

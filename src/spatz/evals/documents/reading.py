@@ -55,7 +55,7 @@ async def _read_all(wanted: Wanted, tell: Callable[[str], None]) -> list[Read]:
     async def go_on(pool: ReaderPool) -> None:
         while (item := await asyncio.to_thread(next, work, None)) is not None:
             reading, number, count = item
-            tell(f"reading {reading.sample.name}, {reading.condition} ({number} of {count})")
+            tell(f"reading: {reading.sample.name}, {reading.condition} ({number} of {count})")
             found.append(await _read(pool, reading, wanted.folder))
 
     async with ReaderPool(workers=wanted.workers) as pool, asyncio.TaskGroup() as group:

@@ -12,6 +12,7 @@ from typing import Any
 
 from spatz import __version__
 from spatz.errors import ConfigError
+from spatz.evals.documents.damage import Damage
 from spatz.evals.documents.fields import Answer
 from spatz.evals.documents.reading import Read
 from spatz.evals.documents.speed import Speed
@@ -63,6 +64,7 @@ class Report:
     answers: list[Answer] = field(default_factory=list)
     asked: str = ""  # who answered
     speed: Speed | None = None
+    damage: Damage | None = None
 
     def by(self, key: Callable[[Read], tuple[str, ...]]) -> dict[tuple[str, ...], Sums]:
         groups: dict[tuple[str, ...], list[Read]] = {}
@@ -78,7 +80,8 @@ class Report:
     def failures(self) -> list[str]:
         """Documents that could not be read, and questions that got an error."""
         lost = [f"{read.name}, {read.condition}: {read.error}" for read in self.reads if read.error]
-        return lost + [f"{answer.name}, {answer.form}: {answer.error}" for answer in self.answers if answer.error]
+        lost += [f"{answer.name}, {answer.form}: {answer.error}" for answer in self.answers if answer.error]
+        return lost + (self.damage.failed if self.damage else [])
 
     def missed(self) -> list[str]:
         """The limits that were measured and not kept."""
@@ -113,6 +116,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "fields": {form: report.fields(form) for form in dict.fromkeys(answer.form for answer in report.answers)},
         "answers": [asdict(answer) for answer in report.answers],
         "speed": asdict(report.speed) if report.speed else None,
+        "damage": asdict(report.damage) if report.damage else None,
         "limits_missed": report.missed(),
     }
 
@@ -138,6 +142,8 @@ def print_report(report: Report) -> None:
     if report.speed is not None:
         for line in report.speed.lines():
             console.print(line, markup=False)
+    if report.damage is not None:
+        console.print(report.damage.line(), markup=False)
     for line in (*report.failures(), *report.missed()):
         console.print(f"- {line}", markup=False)
 
@@ -151,7 +157,15 @@ def _sums(title: str, groups: dict[tuple[str, ...], Sums]) -> Any:
 
     table = Table(box=None, pad_edge=False)
     table.add_column(title)
-    for heading in ("documents", "character errors", "cells F1", "precision", "recall", "labels with values", "seconds"):
+    for heading in (
+        "documents",
+        "character errors",
+        "cells F1",
+        "precision",
+        "recall",
+        "labels with values",
+        "seconds",
+    ):
         table.add_column(heading, justify="right")
     for name, sums in groups.items():
         shown = f"{sums.documents}" + f" ({sums.failed} failed)" * bool(sums.failed)
