@@ -56,6 +56,12 @@ def test_pictures_between_text_are_read_in_their_place() -> None:
     assert document.pictures == 1
 
 
+def test_a_letterhead_is_said_once() -> None:
+    head = picture(words_picture("Harbour Supplies Ltd", height=120), 72, 40, 300, 60)
+    document = read(pdf(*[together(head, text(f"Letter {number} of this week", y=200)) for number in range(3)]))
+    assert document.markdown.count("[picture]\nHarbour Supplies Ltd") == 1 and document.pictures == 1
+
+
 def test_what_is_text_and_picture_is_said_once() -> None:
     """A page of slides: letters over a picture, which is rendered with them."""
     background = picture(Image.linear_gradient("L").convert("RGB"), 0, 0, WIDTH, HEIGHT)

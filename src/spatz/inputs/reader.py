@@ -57,6 +57,10 @@ class CachedReader:
 
         Raises InputError and OverloadedError.
         """
+        if options.cut is not None:  # quick, and too much to keep; what the model makes of it is kept
+            given = data if isinstance(data, bytes) else await data()
+            check(given, options, kind)
+            return await self.pool.read(given, options, kind, progress)
         if isinstance(data, bytes) and not content:
             content = await asyncio.to_thread(content_hash, data)
         key = await asyncio.to_thread(reading_key, content, options, kind)
@@ -91,4 +95,5 @@ def read_options(settings: Settings) -> ReadOptions:
         max_pages=settings.input_pages,
         max_pixels=settings.input_megapixels * 1_000_000,
         max_bytes=settings.input_mb << 20,
+        max_seconds=0.8 * settings.input_seconds,  # a part that is not finished is better than none
     )
