@@ -88,6 +88,11 @@ class Settings:
         group="model",
         choices=("", "q4", "q8", "bf16"),
     )
+    mmproj: str = _option(
+        "",
+        "GGUF file with the model's vision tower; empty takes the one beside the model whose name begins with mmproj.",
+        group="model",
+    )
     threads: int = _option(0, "Threads of the core; 0 takes one per core.", group="engine", least=0, most=1024)
     isa: str = _option(
         "",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spatz.inputs.tiling import Tiling, cut_picture, pixels_of, position_ids
+from spatz.inputs.cut import Tiling
+from spatz.inputs.tiling import cut_picture, pixels_of, position_ids
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.5, 0.6, 0.7)
 SIZES = [(64, 64), (1, 1), (300, 10), (10, 300), (65, 64), (200, 150), (150, 201), (63, 127), (500, 3)]

@@ -152,7 +152,7 @@ class FakeModel:
     created = 1_700_000_000
     fingerprint = "fp_fake"
     context_length = CONTEXT
-    sees = False
+    tiling = None
     context_limit = CONTEXT  # where a test sets more, this is a model that can route
 
     def __init__(self) -> None:

@@ -40,7 +40,9 @@ async def answer(
     context: ContextMode,
 ) -> Answer:
     """show: gets the text as it comes. Cancelling it ends the request within one step."""
-    request = Request(prompt=prompt.tokens, params=params, source=source, context=context, areas=prompt.areas)
+    request = Request(
+        prompt=prompt.tokens, params=params, source=source, context=context, areas=prompt.areas, images=prompt.images
+    )
     request = await asyncio.to_thread(model.plan, request)
     pieces: list[str] = []
     reason, usage = FinishReason.ABORT, None

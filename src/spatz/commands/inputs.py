@@ -1,4 +1,4 @@
-"""The images and files of a command line: read in a process of their own, with a bar, before the model is loaded.
+"""The images and files of a command line: read in a process of their own, with a bar.
 
 What a person should know of what was read goes to stderr. Text files are nobody's business here (run.py).
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from spatz.commands.shared import note
 from spatz.config import Settings
 from spatz.errors import ConfigError, RequestError
+from spatz.inputs.cut import Tiling
 from spatz.inputs.document import Document
 from spatz.inputs.part import InputPart
 
@@ -40,25 +41,26 @@ def file_part(path: Path, settings: Settings, *, image: bool = False, data: byte
     return InputPart("image" if image else "file", str(path), data=data, filename=path.name)
 
 
-def read_parts(parts: Sequence[InputPart], settings: Settings) -> Readings:
-    """Raises ConfigError, with the path, for what cannot be read."""
+def read_parts(parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None) -> Readings:
+    """tiling: of a model that sees images. Raises ConfigError, with the path, for what cannot be read."""
     from spatz.prompt.documents import Readings
 
-    documents = asyncio.run(_read(parts, settings)) if parts else {}
+    documents = asyncio.run(_read(parts, settings, tiling)) if parts else {}
     for part, document in documents.items():
         for told in document.notes:
             note(f"{part.param}: {told.message}")
     return Readings(documents)
 
 
-async def _read(parts: Sequence[InputPart], settings: Settings) -> dict[InputPart, Document]:
+async def _read(parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None) -> dict[InputPart, Document]:
     from spatz.inputs.reader import read_options, reader_of
 
     documents: dict[InputPart, Document] = {}
     async with reader_of(settings) as reader:
         for part in dict.fromkeys(parts):
             assert part.data is not None
-            options = replace(read_options(settings), filename=part.filename, detail=part.detail)
+            cut = tiling if part.kind == "image" else None
+            options = replace(read_options(settings), filename=part.filename, detail=part.detail, cut=cut)
             kind = "image" if part.kind == "image" else "file"
             with _bar(Path(part.param).name) as progress:
                 try:

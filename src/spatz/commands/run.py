@@ -83,8 +83,6 @@ def run(
     from spatz.server.input_use import input_uses
     from spatz.server.local import local_model
 
-    readings = read_parts(inputs, settings)
-
     params = params_of(
         max_tokens=max_tokens,
         temperature=settings.default_temperature if temperature is None else temperature,
@@ -108,6 +106,7 @@ def run(
             sys.stdout.flush()
 
     with local_model(settings, fetched(settings)) as model:
+        readings = read_parts(inputs, settings, model.tiling)
         messages: list[Message] = [{"role": "system", "content": system}] if system is not None else []
         messages.append({"role": "user", "content": message_content(said)})
         turn = readings.put(Turn(messages))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spatz.errors import RequestError
+from spatz.inputs.cut import Cut, Tiling
 
 __all__ = ["Document", "InputError", "Note", "ReadOptions"]
 
@@ -42,6 +43,7 @@ class ReadOptions:
     max_pixels: int = 100_000_000
     max_bytes: int = 50 << 20
     max_text: int = 32 << 20  # characters of Markdown
+    cut: Tiling | None = None  # an image is cut for a model that sees it, instead of being read
     max_seconds: float = 240.0  # for what is read as a picture; a PDF's pages behind it are left out, and noted
 
 
@@ -56,3 +58,4 @@ class Document:
     confidence: float | None = None  # mean over what was recognised, 0..1; None: nothing was
     notes: tuple[Note, ...] = ()
     size: tuple[int, int] | None = None  # width and height of an image, in pixels, as it is looked at
+    cut: Cut | None = None  # an image that the model is shown, and markdown is empty

@@ -70,6 +70,13 @@ def read(data: bytes, options: ReadOptions, kind: Accept, progress: Progress | N
 
 
 def _read(data: bytes, options: ReadOptions, found: Kind, progress: Progress | None) -> Document:
+    if found in IMAGES and options.cut is not None:
+        from spatz.inputs.picture import open_picture
+        from spatz.inputs.tiling import cut_picture
+
+        picture = open_picture(data, options)
+        cut = cut_picture(picture, options.cut, whole=options.detail == "low")
+        return Document("image", "", size=picture.size, cut=cut)
     if found in IMAGES:
         from spatz.inputs.image import read_image
 

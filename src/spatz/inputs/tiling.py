@@ -9,40 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatz.inputs.cut import Cut, Tiling
+
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Cut", "Tiling", "cut_picture", "pixels_of", "position_ids"]
+__all__ = ["cut_picture", "pixels_of", "position_ids"]
 
 _MOST_PIXELS = 4096  # of a side, whatever the longest is said to be
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How pictures are cut for one model."""
-
-    tile: int  # pixels of a tile's side
-    longest: int  # pixels of the longer side, before it is brought to whole tiles
-    splits: bool  # False: one tile, always
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """rows * columns tiles, row by row, and then the whole picture; 0 rows: the whole picture alone."""
-
-    rows: int
-    columns: int
-    tiles: bytes  # [count, tile, tile, 3] of 8-bit colours
-
-    @property
-    def count(self) -> int:
-        return self.rows * self.columns + 1
 
 
 def cut_picture(picture: Image.Image, tiling: Tiling, *, whole: bool = False) -> Cut:

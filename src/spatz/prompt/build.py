@@ -15,12 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatz.context.areas import Area, Kind
+from spatz.engine.images import PromptImages
 from spatz.errors import RequestError
+from spatz.inputs.cut import Cut
 from spatz.prompt.chat_template import ChatTemplate
 from spatz.prompt.control_text import ControlText
+from spatz.prompt.look import IMAGE, LookTokens, PlacedLook
 from spatz.weights.tokenizer import Tokenizer
 
 __all__ = ["Prompt", "build_chat", "build_completion"]
+
+_MARK = "\U000f0002"  # stands for an image until the text becomes tokens
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
@@ -29,6 +34,8 @@ _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant"
 class Prompt:
     tokens: NDArray[np.int32]  # [tokens]
     areas: tuple[Area, ...] = ()  # in order, none empty; the outermost tokens may hold a little of what is beside them
+    looks: tuple[PlacedLook, ...] = ()  # the images that it shows to the model, in order
+    images: PromptImages | None = None  # the same for the engine, where a model is there to look at them
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -38,8 +45,9 @@ class Prompt:
 class _Part:
     role: str
     kind: Kind
-    text: str
+    text: str  # of an image the mark that stands for it
     source: int | None = None
+    cut: Cut | None = None
 
 
 def build_chat(
@@ -48,12 +56,14 @@ def build_chat(
     tokenizer: Tokenizer,
     *,
     tools: Sequence[Mapping[str, Any]] = (),
+    looks: LookTokens | None = None,
     add_generation_prompt: bool = True,
 ) -> Prompt:
     """messages: {role, content, name?}; content is a text, or parts {type: "text", text, kind?, source?}, which line
-    breaks join. kind is "instruction" (the default) or "document"; source is what its area says of it. tools, and the
-    tool_calls of messages, are in the form of Hugging Face's templates. Raises RequestError for messages that cannot be
-    rendered whole.
+    breaks join, or {type: "image", image: Cut, source?} where `looks` says how images are written. kind is
+    "instruction" (the default) or "document"; source is what its area says of it. tools, and the tool_calls of
+    messages, are in the form of Hugging Face's templates. Raises RequestError for messages that cannot be rendered
+    whole.
     """
     if template is None:
         raise RequestError(
@@ -61,9 +71,13 @@ def build_chat(
         )
     if not messages:
         raise RequestError("There must be at least one message.", param="messages")
-    parts = [_parts(message, index) for index, message in enumerate(messages)]
+    parts = [_parts(message, index, looks is not None) for index, message in enumerate(messages)]
     rendered, places, control, stand_ins = _render(messages, parts, tools, template, tokenizer, add_generation_prompt)
-    return _encode(rendered, places, control, stand_ins, tokenizer)
+    shown = [part.cut for group in parts for part in group if part.cut is not None]
+    if shown and rendered.count(_MARK) != len(shown):
+        raise RequestError("The model's chat template has no place for these images.", param="messages")
+    written = [looks.ids(cut) for cut in shown] if looks is not None else []
+    return _encode(rendered, places, control, stand_ins, tokenizer, list(zip(shown, written, strict=True)))
 
 
 def build_completion(prompt: str | Sequence[int], tokenizer: Tokenizer) -> Prompt:
@@ -105,7 +119,7 @@ def _with_bos(tokens: NDArray[np.int32], tokenizer: Tokenizer) -> NDArray[np.int
     return tokens
 
 
-def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
+def _parts(message: Mapping[str, Any], index: int, sees: bool) -> list[_Part]:
     role = message.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise RequestError(
@@ -119,6 +133,9 @@ def _parts(message: Mapping[str, Any], index: int) -> list[_Part]:
         raise RequestError("A message needs a text or a list of text parts.", param=f"messages.[{index}].content")
     parts = []
     for item in items:
+        if sees and isinstance(item, Mapping) and item.get("type") == "image" and isinstance(item.get("image"), Cut):
+            parts.append(_Part(_ROLES[role], "document", _MARK, item.get("source"), item["image"]))
+            continue
         if not isinstance(item, Mapping) or item.get("type") != "text" or not isinstance(item.get("text"), str):
             raise RequestError("Only text parts can be put into a prompt.", param=f"messages.[{index}].content")
         kind = item.get("kind", "instruction")
@@ -141,7 +158,10 @@ def _render(
     names = [message.get("name") for message in messages]
     if not all(name is None or isinstance(name, str) for name in names):
         raise RequestError("A name must be a text.", param="messages")
-    contents = ["\n".join(part.text for part in group) for group in parts]
+    contents = ["".join(part.text + _joint(group, place) for place, part in enumerate(group)) for group in parts]
+    sees = any(part.cut is not None for group in parts for part in group)
+    if sees and any(_MARK in part.text for group in parts for part in group if part.cut is None):
+        raise RequestError(f"The character U+{ord(_MARK):X} cannot be said to this model.", param="messages")
     extra = [{key: message[key] for key in ("tool_calls", "tool_call_id") if message.get(key)} for message in messages]
     said = [*contents, *(name for name in names if name), *_texts([*extra, *tools])]
     stand_ins = control.stand_ins([*said, template.source, *tokenizer.special_tokens])
@@ -153,12 +173,14 @@ def _render(
 
     def render(texts: Sequence[str]) -> str:
         dicts = [
-            {"role": group[0].role, "content": text}
+            {"role": group[0].role, "content": _pieces(text, sees) if template.takes_parts else text}
             | ({"name": control.disarm(name, stand_ins)} if name is not None else {})
             | more
             for group, text, name, more in zip(parts, texts, names, safe_extra, strict=True)
         ]
-        return template.render(dicts, tools=safe_tools, add_generation_prompt=add_generation_prompt)
+        text = template.render(dicts, tools=safe_tools, add_generation_prompt=add_generation_prompt)
+        # Nothing that was said can be one of these, so each is an image's.
+        return text.replace(IMAGE, _MARK) if sees else text
 
     rendered = render(safe)
     places, dropped = _places(rendered, safe, template, render)
@@ -173,6 +195,23 @@ def _render(
             continue
         found += _part_places(group, *place)
     return rendered, found, control, stand_ins
+
+
+def _joint(group: Sequence[_Part], place: int) -> str:
+    """What stands behind a part. Images and texts follow one another as they are."""
+    beside = group[place : place + 2]
+    return "\n" if len(beside) == 2 and beside[0].cut is None and beside[1].cut is None else ""
+
+
+def _pieces(text: str, sees: bool) -> list[dict[str, str]]:
+    """A message's text, with marks where it shows images, for a template that takes parts."""
+    pieces: list[dict[str, str]] = []
+    for place, piece in enumerate(text.split(_MARK) if sees else [text]):
+        if place:
+            pieces.append({"type": "image"})
+        if piece:
+            pieces.append({"type": "text", "text": piece})
+    return pieces or [{"type": "text", "text": ""}]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -251,11 +290,11 @@ def _at(rendered: str, start: int, content: str) -> tuple[int, int, int] | None:
 
 def _part_places(group: Sequence[_Part], start: int, end: int, trimmed: int) -> Iterator[tuple[_Part, int, int]]:
     at = start - trimmed
-    for part in group:
+    for place, part in enumerate(group):
         begin, stop = max(at, start), min(at + len(part.text), end)
         if begin < stop:
             yield part, begin, stop
-        at += len(part.text) + 1  # the line break
+        at += len(part.text) + len(_joint(group, place))
 
 
 def _encode(
@@ -264,7 +303,11 @@ def _encode(
     control: ControlText,
     stand_ins: dict[str, str],
     tokenizer: Tokenizer,
+    images: Sequence[tuple[Cut, tuple[NDArray[np.int32], NDArray[np.int32]]]],
 ) -> Prompt:
+    """images: for each mark in the rendered text, its tokens and which of them the image takes the place of."""
+    coming = iter(images)
+    looks: list[PlacedLook] = []
     pieces: list[NDArray[np.int32]] = []
     count = 0  # tokens in them
     # Where each piece of text begins: in characters of rendered, in tokens; and the text's token borders, in bytes.
@@ -273,7 +316,20 @@ def _encode(
     at = 0
     waiting = iter([*edges, len(rendered) + 1])
     edge = next(waiting)
-    for text, is_special in control.split(rendered):
+    for text, is_special in _segments(control, rendered, bool(images)):
+        if images and text == _MARK:
+            cut, (ids, image_places) = next(coming)
+            looks.append(PlacedLook(cut, image_places + count))
+            if edge == at:
+                token_at[edge] = (count, count)
+                edge = next(waiting)
+            pieces.append(ids)
+            count += len(ids)
+            at += 1
+            if edge == at:
+                token_at[edge] = (count, count)
+                edge = next(waiting)
+            continue
         if is_special:
             pieces.append(np.array([tokenizer.special_tokens[text]], np.int32))
             count += 1
@@ -301,4 +357,18 @@ def _encode(
         Area(token_at[begin][0] + bos, token_at[end][1] + bos, part.kind, part.role, part.source)
         for part, begin, end in places
     )
-    return Prompt(with_bos, tuple(area for area in areas if area.size))
+    placed = tuple(PlacedLook(one.cut, one.places + bos) for one in looks)
+    return Prompt(with_bos, tuple(area for area in areas if area.size), placed)
+
+
+def _segments(control: ControlText, rendered: str, sees: bool) -> Iterator[tuple[str, bool]]:
+    """(text, whether it is a special token), and images' marks alone."""
+    for text, is_special in control.split(rendered):
+        if is_special or not sees or _MARK not in text:
+            yield text, is_special
+            continue
+        for place, piece in enumerate(text.split(_MARK)):
+            if place:
+                yield _MARK, False
+            if piece:
+                yield piece, False

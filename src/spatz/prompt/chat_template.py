@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
@@ -69,6 +70,19 @@ class ChatTemplate:
             raise TemplateError("the date format is not sane")
         return self._now().strftime(format)
 
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether it reads a message's content as a list of parts alone, as those of models that see do."""
+        probe = "\U000f0003"
+
+        def shows(content: object) -> bool:
+            try:
+                return probe in self.render([{"role": "user", "content": content}])
+            except RequestError:
+                return False
+
+        return not shows(probe) and shows([{"type": "text", "text": probe}])
+
     def render(
         self,
         messages: Sequence[Mapping[str, Any]],
@@ -79,7 +93,7 @@ class ChatTemplate:
         """tools: in the form of Hugging Face's templates, for a template that takes them. Raises RequestError if the
         template refuses the messages, fails on them, or costs too much.
         """
-        size = sum(len(value) for message in messages for value in message.values() if isinstance(value, str))
+        size = sum(_size(value) for message in messages for value in message.values())
         calls = [message["tool_calls"] for message in messages if message.get("tool_calls")]
         if tools or calls:
             size += len(json.dumps([*tools, *calls]))
@@ -99,6 +113,13 @@ class ChatTemplate:
             raise RequestError(
                 f"The model's chat template fails on these messages: {_brief(error)}", param="messages"
             ) from None
+
+
+def _size(value: Any) -> int:
+    """Characters of a content; calls are counted apart."""
+    if isinstance(value, str):
+        return len(value)
+    return sum(len(part.get("text", "")) for part in value if "type" in part) if isinstance(value, list) else 0
 
 
 def _brief(error: Exception) -> str:

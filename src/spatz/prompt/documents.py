@@ -6,10 +6,11 @@ text comes from is the business of inputs/. `Readings` puts it into the messages
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from spatz.inputs.document import Document
+from spatz.inputs.fields import fields
 from spatz.inputs.part import InputPart
 from spatz.prompt.turn import InputRead, Message, Turn
 
@@ -34,7 +35,7 @@ class Readings:
         self._documents = documents or {}
 
     def put(self, turn: Turn) -> Turn:
-        """The turn with text in the places of its images and files."""
+        """The turn with text in the places of its images and files, or with the images for a model that sees them."""
         if not parts_of(turn.messages):
             return turn
         found: list[InputRead] = []
@@ -44,12 +45,17 @@ class Readings:
                 return part
             document = self._documents[part]
             found.append(InputRead(part.param, document))
-            said = framed(document, len(found))
-            return {"type": "text", "text": said, "kind": "document", "source": len(found) - 1}
+            place = {"kind": "document", "source": len(found) - 1}
+            if document.cut is not None:
+                return {"type": "image", "image": document.cut, "text": "", **place}
+            return {"type": "text", "text": framed(document, len(found)), **place}
+
+        def content(message: Message) -> list[object]:
+            first = len(found)
+            return [*(text(part) for part in _parts(message)), *_fields(found, first)]
 
         messages = [
-            {**message, "content": [text(part) for part in _parts(message)]} if _parts(message) else message
-            for message in turn.messages
+            {**message, "content": content(message)} if _parts(message) else message for message in turn.messages
         ]
         return replace(turn, messages=messages, inputs=tuple(found))
 
@@ -61,3 +67,14 @@ def parts_of(messages: Iterable[Message]) -> list[InputPart]:
 def _parts(message: Message) -> Sequence[object]:
     content = message.get("content")
     return content if isinstance(content, list) else ()
+
+
+def _fields(found: Sequence[InputRead], first: int) -> Iterator[object]:
+    """What the forms among a message's documents say, line by line, at the message's end: close to the answer, a small
+    model finds it wherever the question stands.
+    """
+    for place, read in enumerate(found[first:], first):
+        said = fields(read.document.markdown) if read.document.cut is None else ""
+        if said:
+            name = f"{NOUNS[read.document.kind]} {place + 1}"
+            yield {"type": "text", "text": f"Fields of {name}:\n{said}", "kind": "document", "source": place}
