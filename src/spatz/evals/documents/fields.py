@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from spatz.errors import RequestError
@@ -141,10 +141,9 @@ def _date(year: int, month: int, in_month: int) -> date | None:
 
 
 def amount(text: str) -> Decimal | None:
-    """The two digits behind the last mark are cents; currencies and marks between thousands do not count."""
-    digits = re.sub(r"[^\d.,]", "", text).strip(".,")
-    found = re.fullmatch(r"([\d.,]*\d)[.,](\d\d)", digits)
-    try:
-        return Decimal(f"{re.sub(r'[.,]', '', found[1])}.{found[2]}") if found else None
-    except InvalidOperation:
-        return None
+    """The two digits behind the last mark are cents; a currency and marks between thousands do not count."""
+    found = _AMOUNT.fullmatch(text.strip().strip(".,"))
+    return Decimal(re.sub(r"\D", "", found[1]) + "." + found[2]) if found else None
+
+
+_AMOUNT = re.compile(r"[^\d.,]{0,5}(\d{1,3}(?:[.,]\d{3})+|\d+)[.,](\d\d)[^\d.,]{0,5}")

@@ -20,7 +20,7 @@ __all__ = ["paragraphs_for", "phrase", "sentences"]
 _PHRASES: dict[str, dict[str, list[str]]] = json.loads(
     Path(__file__).with_name("prose.json").read_text(encoding="utf-8")
 )
-_ENOUGH = 400  # paragraphs
+_ENOUGH = 150  # paragraphs
 _PLAIN = re.compile(r"[A-Z][A-Za-z0-9 ,.;:'()-]{250,600}\.")
 
 
