@@ -98,6 +98,17 @@ def test_what_lies_outside_of_the_page_is_not_read() -> None:
     assert [line.text for line in lines_of(cropped)] == ["seen"]
 
 
+def test_text_from_right_to_left_keeps_its_words_in_order() -> None:
+    cmap = b"/CIDInit/ProcSet findresource begin begincmap 1 begincodespacerange <00><ff> endcodespacerange "
+    cmap += b"1 beginbfrange <61><7a><05d0> endbfrange 1 beginbfchar <20><0020> endbfchar endcmap end"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 7 0 R>>"
+    stream = b"<</Length %d>>stream\n%s\nendstream" % (len(cmap), cmap)
+    data = raw(b"BT /F1 12 Tf 200 700 Td (fed cba) Tj ET", objects=[font, stream]).replace(b"/F1 5 0 R", b"/F1 6 0 R")
+    [line] = lines_of(data)
+    assert line.text == "\u05d0\u05d1\u05d2 \u05d3\u05d4\u05d5"
+    assert line.box[0] == pytest.approx(200, abs=1) and line.box[2] == pytest.approx(240, abs=4)
+
+
 def test_invisible_text_is_read() -> None:
     """It is what character recognition puts under a scan."""
     assert content(b"BT 3 Tr /F1 12 Tf 72 700 Td (recognised) Tj ET") == ["recognised"]

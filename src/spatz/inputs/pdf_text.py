@@ -29,6 +29,7 @@ HYPHEN = "\ufffe"  # pdfium's sign for the hyphen of a word that goes on in the 
 WORD = re.compile(rf"[^\s{HYPHEN}]+{HYPHEN}?")
 DIGITS = frozenset("0123456789")
 MAX_RAISED = 5
+HEBREW, BEHIND_ARABIC = "\u0590", "\u0900"  # and all between: what is written from right to left
 FIXED_FLAG, BOLD_FLAG = 1, 1 << 18  # of FPDFFont_GetFlags: PDF 32000-1, table 123
 BOLD_NAME = re.compile(r"bold|black|heavy|semib|demib|cmbx|cmb10|sfbx|-bd\b|\bmedi(?!um)", re.IGNORECASE)
 
@@ -98,10 +99,10 @@ class Reader:
         """Words on one baseline without a wide gap between them become a line."""
         words: list[str] = []
         x0 = x1 = size = base = 0.0
-        turns, letters, bold, fixed, end = -1, 0, 0, 0, 0
+        turns, letters, bold, fixed, end, leftwards = -1, 0, 0, 0, 0, False
         last: Run | None = None
         for word, start, stop, run, left, right in self.words():
-            gap = left - x1
+            gap = x0 - right if leftwards else left - x1
             # Of one text object, whose words may be spread to fill a line, or of two, which may be two cells.
             widest = 1.2 * size if run is last else 0.8 * size
             if words and run.turns == turns and -0.5 * size < gap < widest and near(run, base, size):
@@ -111,6 +112,8 @@ class Reader:
                     words.append(word)
                 if right > x1:
                     x1 = right
+                if left < x0:
+                    x0 = left
                 if run.size > size:
                     size, base = run.size, run.base  # what came before it was raised or lowered
             else:
@@ -118,6 +121,7 @@ class Reader:
                     self.add(words, turns, (x0, x1, base), size, (letters, bold, fixed))
                 words, x0, x1, size, base, turns = [word], left, right, run.size, run.base, run.turns
                 letters = bold = fixed = 0
+                leftwards = HEBREW <= word[0] < BEHIND_ARABIC
             count = len(word)
             letters += count
             if run.bold:
@@ -162,6 +166,8 @@ class Reader:
                     get_box(text_page, final, place)
                     if box.right - edge > right:
                         right = box.right - edge
+                    if box.left - edge < left:
+                        left = box.left - edge
             else:
                 left, right = self.ends(first, final, box, run.turns)
             width, height = sizes[run.turns]
@@ -227,7 +233,7 @@ class Reader:
         for index in (first, final):
             pdfium.FPDFText_GetLooseCharBox(self.text_page, index, ctypes.byref(box))
             boxes.append(self.frame.place((box.left, box.bottom, box.right, box.top), turns))
-        return boxes[0][0], max(boxes[0][2], boxes[1][2])
+        return min(boxes[0][0], boxes[1][0]), max(boxes[0][2], boxes[1][2])
 
     def run(self, handle: Any, index: int) -> Run:
         matrix = pdfium.FS_MATRIX()
