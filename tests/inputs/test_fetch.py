@@ -85,7 +85,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(served: Web) -
 async def test_this_machine_is_not_reached_by_a_public_address_of_its_own(
     served: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spatz.inputs.fetch.is_public", lambda address: True)
+    monkeypatch.setattr("spatz.inputs.pinned.is_public", lambda address: True)
     fetcher = Fetcher(
         FetchPolicy(ports=(443, served.tls_port)), resolve=Names({"web.test": [["127.0.0.1"]]}), tls=TRUST
     )

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from inputs.zips import zipped
 from spatz.inputs.document import ReadOptions
 from spatz.inputs.sniff import IMAGES, TEXTS, is_image, sniff, unsupported
 
@@ -98,6 +99,7 @@ def test_a_page_is_a_page_whatever_its_name_but_markdown_may_begin_with_a_tag() 
         (b"", "empty"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1....", "password"),
         (archive("a.txt"), "ZIP"),
+        (zipped({"mimetype": "application/vnd.oasis.opendocument.text"}, zipfile.ZIP_STORED), "OpenDocument"),
         (b"\0\0\0\x18ftypheic\0\0", "HEIC"),
         (b"{\\rtf1 Text}", "RTF"),
         (b"\0\0\0\x18ftypisom\0\0", "video"),

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import unquote
@@ -25,14 +23,12 @@ import httpx
 
 from spatz import __version__
 from spatz.errors import ConfigError
-from spatz.inputs.address import AllowedHosts, Target, check_url, is_public, not_reachable
+from spatz.inputs.address import AllowedHosts, Target, check_url, not_reachable
 from spatz.inputs.decompress import Decompressor, decompressor
 from spatz.inputs.document import InputError
+from spatz.inputs.pinned import PinnedNetwork, Resolve, Resolver
 
-__all__ = ["ANYTHING", "IMAGES", "PAGES", "FetchPolicy", "Fetched", "Fetcher", "Resolve"]
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""(host, port) -> addresses as text. Raises OSError."""
+__all__ = ["ANYTHING", "IMAGES", "PAGES", "FetchPolicy", "Fetched", "Fetcher"]
 
 # What a caller accepts. Stores of files call everything an octet stream; the bytes are looked at in any case.
 _BYTES = ("application/octet-stream", "binary/octet-stream")
@@ -42,9 +38,7 @@ ANYTHING = ("*/*",)
 
 USER_AGENT = f"Spatz/{__version__} (fetches what its user's request names)"
 CONNECT_SECONDS = 5.0
-MAX_ADDRESSES = 3  # that are tried, one after another
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-PIECE = 1 << 16
 
 logger = logging.getLogger("spatz.inputs")
 
@@ -91,15 +85,14 @@ class Fetcher:
         """resolve, network and tls are what tests put in. Raises ConfigError."""
         self.policy = policy
         self._allowed = AllowedHosts(policy.hosts)
-        self._resolver = Resolver() if resolve is None else None
-        self._network = PinnedNetwork(self._allowed, resolve or self._resolver, network)  # type: ignore[arg-type]
+        self._resolver = Resolver()
+        self._network = PinnedNetwork(self._allowed, resolve or self._resolver, network)
         self._tls = tls
         self._proxy = _proxy(policy.proxy) if policy.proxy else None
         self._places = asyncio.Semaphore(policy.max_parallel)
 
     def close(self) -> None:
-        if self._resolver is not None:
-            self._resolver.close()
+        self._resolver.close()
 
     async def fetch(self, url: str, accept: Sequence[str] = ANYTHING, *, max_bytes: int | None = None) -> Fetched:
         """Raises InputError."""
@@ -200,67 +193,6 @@ class Fetcher:
         return {"timeout": {"connect": min(CONNECT_SECONDS, most), "read": most, "write": most, "pool": most}}
 
 
-class PinnedNetwork(httpcore.AsyncNetworkBackend):
-    """Connections to checked addresses only. There is no way around it: httpcore connects through this alone."""
-
-    def __init__(
-        self, allowed: AllowedHosts, resolve: Resolve, network: httpcore.AsyncNetworkBackend | None = None
-    ) -> None:
-        self._allowed = allowed
-        self._resolve = resolve
-        self._network = network or httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's signature)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        trusted = self._allowed.covers(host, port)
-        try:
-            addresses = list(dict.fromkeys(await self._resolve(host, port)))
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError("the name does not resolve") from None
-        # All of them: a name that has a public and a private address is a trick or a mistake.
-        if not trusted and not all(map(is_public, addresses)):
-            raise httpcore.ConnectError("not every address is public")
-        for address in addresses[:MAX_ADDRESSES]:
-            try:
-                stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                logger.info("connecting to %s failed: %s", host, error or type(error).__name__)
-                continue
-            if trusted or not _is_own(stream):
-                return stream
-            await stream.aclose()
-            raise httpcore.ConnectError("it is this machine")
-        raise httpcore.ConnectError("no address answers")
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
-
-
-class Resolver:
-    """The system's, in threads of its own: a name server that never answers must not hold up what else uses threads."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="spatz-resolve")
-
-    async def __call__(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port)
-        return [str(entry[4][0]) for entry in found]
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _look_up(host: str, port: int) -> list[tuple[object, object, object, object, tuple[object, ...]]]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
-
-
 def _proxy(text: str) -> tuple[str, tuple[str, str] | None]:
     """Its URL without the user's name and password, and these. Raises ConfigError, which does not quote them."""
     try:
@@ -276,12 +208,6 @@ def _tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()  # the system's store, with the operator's own authorities
     context.load_verify_locations(certifi.where())  # slim containers have no store
     return context
-
-
-def _is_own(stream: httpcore.AsyncNetworkStream) -> bool:
-    """Whether the connection ends at this machine's own public address, where what listens may trust it."""
-    ends = [stream.get_extra_info(name) for name in ("client_addr", "server_addr")]
-    return None not in ends and ends[0][0] == ends[1][0]
 
 
 async def _read(response: httpcore.Response, unpack: Decompressor, limit: int) -> bytes:

@@ -18,7 +18,7 @@ from spatz.inputs.xml_tree import Element
 
 __all__ = ["page_tree", "read_html"]
 
-MAX_MAIN = 2 << 20  # characters of a page of which the main text is looked for: about a second a megabyte
+MAX_MAIN = 1 << 20  # characters of a page of which the main text is looked for, which takes nearly two seconds
 # A line of so many words is running text, and an article is made of it; no such line may be missing.
 RUNNING = 20
 MAX_LOST = 0.3  # share of a page's words, those of links not counted, that may be missing

@@ -127,7 +127,7 @@ class MarkdownWriter:
     def _list(self, element: Element, numbered: bool, depth: int) -> list[str]:
         start = element.get("start") or ""
         number = int(start) if re.fullmatch(r"\d{1,6}", start) else 1
-        items = []
+        items: list[str] = []
         for child in element:
             name = local(child)
             if not name or self._hidden(child, name):

@@ -149,6 +149,8 @@ def wide_encoding(head: bytes) -> str:
 
 def _describe(data: bytes) -> str:
     brand = data[8:12]
+    if data[30:72] == b"mimetypeapplication/vnd.oasis.opendocument":
+        return "an OpenDocument file (ODT, ODS, ODP)"
     if data[4:8] == b"ftyp":
         return "a HEIC or AVIF image" if brand[:3] in (b"hei", b"hev", b"mif", b"avi") else "a video"
     for magic, what in (
