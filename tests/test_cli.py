@@ -16,6 +16,7 @@ from spatz.commands.run import message_content, prompt_parts
 from spatz.commands.serve import greeting
 from spatz.config import Settings
 from spatz.errors import ConfigError
+from spatz.inputs.part import InputPart
 
 WAIT = 300
 ASKED = "The capital of France is Paris. So what is the capital of France?"  # what a small model cannot get wrong
@@ -56,6 +57,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hi", "--temperature", "warm"], 2, "--temperature"),
         (["run", "hi", "-f", "/no/such/file"], 2, "/no/such/file"),
         (["run", "hi", "--raw", "--system", "x"], 2, "--system"),
+        (["run", "hi", "-i", "/no/such/image"], 2, "/no/such/image"),
+        (["run", "hi", "-f", sys.executable], 2, "looks like a program"),
         (["run", ""], 2, "empty"),
         (["run", "hi", "--threads", "-1"], 2, "--threads: -1 is below 0"),
         (["run", "hi", "--kv", "int2"], 2, "--kv"),
@@ -110,9 +113,14 @@ def test_prompt_of_files_and_argument(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("spatz.commands.run._piped", lambda: False)
     parts = prompt_parts("three", [tmp_path / "a", tmp_path / "b"], [], Settings())
     assert message_content(parts) == "one\n\ntwo\n\nthree"
-    (tmp_path / "c").write_bytes(b"ab \xff\xfe and so on")
-    with pytest.raises(ConfigError, match=r"not UTF-8 text \(at byte 3"):
-        prompt_parts("x", [tmp_path / "c"], [], Settings())
+    (tmp_path / "c").write_bytes("Grüße".encode("latin-1"))  # no UTF-8: it is read like any other file
+    [part, text] = prompt_parts("x", [tmp_path / "c"], [], Settings())
+    assert isinstance(part, InputPart) and (part.filename, text) == ("c", "x")
+    with pytest.raises(ConfigError, match=r"a: You uploaded an unsupported image"):
+        prompt_parts("x", [], [tmp_path / "a"], Settings())
+    (tmp_path / "d").write_bytes(b"%PDF-" + bytes(1 << 20))
+    with pytest.raises(ConfigError, match=r"d: larger than 1 MiB \(--input-mb\)"):
+        prompt_parts("x", [tmp_path / "d"], [], Settings(input_mb=1))
     with pytest.raises(ConfigError, match="not UTF-8"):
         prompt_parts("\udcff", [], [], Settings())
     with pytest.raises(ConfigError, match="directory"):
@@ -149,6 +157,23 @@ class TestRealModel:
         assert first["usage"]["total_tokens"] == first["usage"]["prompt_tokens"] + first["usage"]["completion_tokens"]
         assert first["finish_reason"] in ("stop", "length")
         assert first["usage"]["spatz"] == {"mode": "exact", "blocks": 0, "spans": []}
+
+    def test_run_reads_images_and_files(self, tmp_path: Path) -> None:
+        image = pytest.importorskip("PIL.Image").new("RGB", (300, 200), "white")
+        image.save(tmp_path / "blank.png")
+        (tmp_path / "note.html").write_text("<p>The secret word is heron.</p>" * 2, encoding="utf-16")
+        flags = ("-i", str(tmp_path / "blank.png"), "-f", str(tmp_path / "note.html"), "-t", "0", "-n", "10")
+        done = spatz("run", "Which word is secret?", "--json", *flags)
+        told = json.loads(done.stdout)
+        assert "heron" in told["text"].lower()
+        [first, second] = told["usage"]["spatz"]["inputs"]
+        assert (first["kind"], second["kind"]) == ("image", "text")
+        assert first["param"] == str(tmp_path / "blank.png")
+        assert told["usage"]["prompt_tokens_details"]["image_tokens"] == first["tokens"] > 0
+        assert f"{tmp_path / 'blank.png'}: {first['notes'][0]['message']}" in done.stderr.decode()
+        (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing")
+        broken = spatz("run", "?", "-i", str(tmp_path / "broken.png"))
+        assert broken.returncode == 2 and str(tmp_path / "broken.png") in broken.stderr.decode()
 
     def test_run_skims(self, tmp_path: Path) -> None:
         fact = "The secret word of the harbour master is heron.\n"

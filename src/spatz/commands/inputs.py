@@ -28,7 +28,9 @@ __all__ = ["file_part", "read_parts"]
 
 
 def file_part(path: Path, settings: Settings, *, image: bool = False, data: bytes | None = None) -> InputPart:
-    """data: what is in it, where that is known. Raises ConfigError for what cannot be opened."""
+    """data: what is in it, where that is known. Raises ConfigError for what cannot be opened, and at once for what no
+    reader knows.
+    """
     most = settings.input_mb << 20
     try:
         if data is None:
@@ -38,6 +40,13 @@ def file_part(path: Path, settings: Settings, *, image: bool = False, data: byte
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     if len(data) > most:
         raise ConfigError(f"{path}: larger than {settings.input_mb} MiB (--input-mb)")
+    from spatz.inputs.reader import read_options
+    from spatz.inputs.reading import check
+
+    try:
+        check(data, replace(read_options(settings), filename=path.name), "image" if image else "file")
+    except RequestError as error:
+        raise ConfigError(f"{path}: {error.message}") from None
     return InputPart("image" if image else "file", str(path), data=data, filename=path.name)
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,14 +187,16 @@ def message_content(parts: list[str | InputPart]) -> str | list[Any]:
 
 
 def _file(path: Path, settings: Settings) -> str | InputPart:
-    """A text as it is; all else is to be read."""
+    """A text in UTF-8 as it is; all else is to be read."""
     from spatz.commands.inputs import file_part
     from spatz.inputs.document import ReadOptions
     from spatz.inputs.sniff import TEXTS, sniff
 
     data = _bytes(path)
-    plain = sniff(data, ReadOptions(filename=path.name)) in TEXTS and not data.startswith(b"PK")
-    return _decode(data, str(path)) if plain else file_part(path, settings, data=data)
+    if sniff(data, ReadOptions(filename=path.name)) in TEXTS and not data.startswith(b"PK"):
+        with suppress(UnicodeDecodeError):
+            return _decode(data, str(path))
+    return file_part(path, settings, data=data)
 
 
 def _said(prompt: str | None, files: list[str | InputPart]) -> list[str | InputPart]:
@@ -204,7 +207,7 @@ def _said(prompt: str | None, files: list[str | InputPart]) -> list[str | InputP
     if wanted and prompt is None and sys.stdin.isatty():
         raise ConfigError("there is no prompt: give one, or a file with -f, or pipe it in")
     if wanted or _piped():
-        parts.append(_decode(sys.stdin.buffer.read(MAX_INPUT + 1), "stdin"))
+        parts.append(_text(sys.stdin.buffer.read(MAX_INPUT + 1), "stdin"))
     if prompt is not None and prompt != "-":
         parts.append(_argument(prompt))
     parts = [part.strip("\n") if isinstance(part, str) else part for part in parts]
@@ -215,7 +218,7 @@ def _said(prompt: str | None, files: list[str | InputPart]) -> list[str | InputP
 
 
 def read_file(path: Path) -> str:
-    return _decode(_bytes(path), str(path))
+    return _text(_bytes(path), str(path))
 
 
 def _bytes(path: Path) -> bytes:
@@ -234,13 +237,17 @@ def _piped() -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
+def _text(data: bytes, source: str) -> str:
+    try:
+        return _decode(data, source)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: not UTF-8 text (at byte {error.start})") from None
+
+
 def _decode(data: bytes, source: str) -> str:
     if len(data) > MAX_INPUT:
         raise ConfigError(f"{source}: larger than {MAX_INPUT >> 20} MiB")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{source}: not UTF-8 text (at byte {error.start})") from None
+    return data.decode("utf-8")
 
 
 def _argument(text: str) -> str:

@@ -24,7 +24,7 @@ from spatz.store import conversations, responses
 
 __all__ = ["Past", "find_past", "missing_conversation", "missing_response", "resolve", "usable_id"]
 
-MAX_PAST = 32 << 20  # characters of stored items that a prompt is made of
+MAX_PAST = 128 << 20  # characters of stored items that a prompt is made of: a large file is a turn, too
 IDS = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 
 
