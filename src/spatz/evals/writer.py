@@ -66,18 +66,20 @@ class Writer:
             return text, size - self.count(self.conversation(text, question))
 
         count = size
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            # Facts move with the text's length, and may jump to and fro between two places: then more is filled up.
+            most = _DOTS << max(0, attempt - _TRIES // 2)
             text, missing = made(count)
             if not missing:
                 return text, count
-            if 0 < missing <= _DOTS:
+            if 0 < missing <= most:
                 # One more token of the text may make two of the prompt, so that it never fits: dots do. With what
                 # is before it, the first may make two as well.
                 for dots in range(missing, 0, -1):
                     filled, left = made(count, dots)
                     if not left:
                         return filled, count
-            count = max(0, count + missing - (0 < missing <= _DOTS) * _DOTS)
+            count = max(0, count + missing - (0 < missing <= most) * most)
         raise SpatzError(f"no prompt of {size:,} tokens can be made of this task")
 
     def listing(self, size: int, make: Callable[[int], list[Message]], each: int) -> tuple[int, list[Message]]:
