@@ -16,9 +16,9 @@ namespace {
 constexpr int64_t kMostPatches = 1 << 14;  // of one image
 constexpr int64_t kMostPixels = 1 << 14;   // of a side
 
-// Rows that a task takes through a layer: several tiles of a kernel, which share each panel of weights while it is in
-// the core's first cache.
-constexpr int64_t kTaskRows = 48;
+// The most rows that a task takes through a layer: tiles of a kernel, which share each panel of weights while it is in
+// the core's first cache. With 12, SigLIP base took 1.35 times as long.
+constexpr int64_t kTaskRows = 96;
 // Panels that the tiles of a task go through together.
 constexpr int64_t kPanelsAtOnce = 2;
 
@@ -71,11 +71,18 @@ struct VisionEncoder::Image {
     const int64_t grid_rows = height / c.patch;
     const int64_t grid_columns = width / c.patch;
     const int64_t patches = grid_rows * grid_columns;
-    const int64_t tasks = ceil_div(patches, kTaskRows);
+    const int64_t tiles = ceil_div(patches, max_rows);
+    const int64_t tasks = even_tasks();
     const int64_t head_bytes = kv_head_bytes(e.kind_, w.head);
     std::vector<int32_t> slots{};  // [patches] where a patch's keys lie; -1: nobody looks at it
     int64_t keys = 0;
     const float query_scale = static_cast<float>(std::numbers::log2e / std::sqrt(static_cast<double>(c.head_dim())));
+
+    // As many tasks for each thread, or one for each tile where there are few.
+    int64_t even_tasks() const {
+        const int64_t rounds = ceil_div(tiles, kTaskRows / max_rows * e.pool_.threads());
+        return std::min(tiles, rounds * e.pool_.threads());
+    }
 
     int64_t pages() const { return ceil_div(keys, kPageTokens); }
     uint8_t* page(int64_t layer, int64_t head, int64_t page) const {
@@ -254,9 +261,9 @@ struct VisionEncoder::Image {
     void each_task(Body&& body) {
         e.pool_.run([&](Team& team) {
             team.parallel_for(tasks, [&](int64_t i) {
-                const int64_t first = i * kTaskRows;
-                body(
-                    Task{first, std::min(kTaskRows, patches - first), *e.scratch_[static_cast<size_t>(team.thread())]});
+                const int64_t first = tiles * i / tasks * max_rows;
+                const int64_t last = std::min(patches, tiles * (i + 1) / tasks * max_rows);
+                body(Task{first, last - first, *e.scratch_[static_cast<size_t>(team.thread())]});
             });
         });
     }
@@ -348,7 +355,7 @@ void VisionEncoder::encode(const VisionView& view, std::span<float> out) {
     const int64_t patches = made * config_.shuffle * config_.shuffle;
     const int64_t page_count = ceil_div(patches, kPageTokens);
     for (Buffer<float>* buffer : {&x_, &q_, &k_, &v_}) {
-        buffer->reserve(static_cast<size_t>(round_up(patches, kTaskRows) * widths_.hidden));
+        buffer->reserve(static_cast<size_t>(patches * widths_.hidden));
     }
     for (Buffer<uint8_t>& pages : pages_) {
         pages.reserve(static_cast<size_t>(config_.heads * page_count * kv_head_bytes(kind_, widths_.head)));
