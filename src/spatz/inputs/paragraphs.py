@@ -21,6 +21,7 @@ _LONGEST_HEADING: Final = 120
 _BULLET: Final = re.compile(r"^[•▪●◦■□‣∙·]\s*(?=\S)|^[-–—*]\s+(?=\S)")  # noqa: RUF001
 _NUMBERED: Final = re.compile(r"^(?:\d{1,3}(?:\.\d{1,2})*[.)]|\(?[a-z]\)|\d{1,2}(?:\.\d{1,2})+)\s+\S")
 _PAIR: Final = re.compile(r":\s|:$|\s{2}|\d[.,]\d\d\b")  # a label with its value is no heading, unless it is large
+_LEADER: Final = re.compile(r"\.{3,}\s*\w{0,5}$")  # up to a page's number: a line of a table of contents
 _HYPHENED: Final = re.compile(r"[^\W\d]-$")
 _BOUND: Final = frozenset(("und", "oder", "bzw.", "sowie", "bis", "and", "or", "to"))  # Ein- und Ausgang
 _PROSE: Final = 38  # characters of a row that is broken because it is full, not because it ends
@@ -100,7 +101,7 @@ def _item(text: str) -> tuple[str, bool]:
 def _level(rows: Sequence[Row], number: int, style: Style) -> int:
     row = rows[number]
     text = row.text
-    if len(text) > _LONGEST_HEADING or not any(letter.isalpha() for letter in text):
+    if len(text) > _LONGEST_HEADING or not any(letter.isalpha() for letter in text) or _LEADER.search(text[-12:]):
         return 0
     level = style.level(row.size)
     if level and _PAIR.search(text) and row.size < 1.5 * style.body:
