@@ -11,11 +11,13 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from spatz.errors import ConfigError
 from spatz.inputs.document import InputError
+
+if TYPE_CHECKING:
+    import httpx  # imported where a URL is read: it is slow to import, and a server's start waits for this module
 
 __all__ = ["AllowedHosts", "Target", "check_url", "is_public", "not_reachable"]
 
@@ -100,6 +102,8 @@ class AllowedHosts:
 
 def check_url(text: str, allowed: AllowedHosts, ports: Iterable[int] = (443,)) -> Target:
     """Raises InputError for what is no URL that may be fetched. The host's addresses are still to be checked."""
+    import httpx
+
     if len(text) > MAX_URL:
         raise InputError(f"the URL has more than {MAX_URL} characters", code="invalid_url")
     if _ODD.search(text):
@@ -162,6 +166,8 @@ def _ascii_name(name: str) -> str | None:
 
     What ends in a number is an address to resolvers (octal, hexadecimal, decimal, with parts left out), never a name.
     """
+    import httpx
+
     try:
         plain = name if name.isascii() else httpx.URL(host=name, scheme="https").raw_host.decode("ascii")
     except (httpx.InvalidURL, ValueError):

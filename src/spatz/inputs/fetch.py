@@ -19,7 +19,6 @@ from urllib.parse import unquote
 
 import certifi
 import httpcore
-import httpx
 
 from spatz import __version__
 from spatz.errors import ConfigError
@@ -141,6 +140,8 @@ class Fetcher:
             raise InputError("the URL's server broke off or does not speak HTTP", code="fetch_failed") from None
 
     def _redirect(self, target: Target, response: httpcore.Response) -> Target:
+        import httpx
+
         location = _header(response, b"location")
         try:
             joined = str(target.url.join(location))
@@ -195,6 +196,8 @@ class Fetcher:
 
 def _proxy(text: str) -> tuple[str, tuple[str, str] | None]:
     """Its URL without the user's name and password, and these. Raises ConfigError, which does not quote them."""
+    import httpx
+
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
