@@ -136,3 +136,11 @@ def test_entities_of_a_page_are_not_expanded() -> None:
     page = '<!DOCTYPE html [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
     markdown = read(f"{page}<html><p>x &b; &f; y</p></html>").markdown
     assert "aaaa" not in markdown and "root:" not in markdown and "y" in markdown
+
+
+def test_a_page_that_the_library_cannot_take_is_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("trafilatura.extract", fail)
+    assert "We use cookies." in read(ARTICLE).markdown

@@ -79,9 +79,12 @@ def _main_text(text: str, root: Element) -> str | None:
         return None
     import trafilatura
 
-    found = trafilatura.extract(
-        text, output_format="markdown", include_links=True, include_formatting=True, favor_recall=True
-    )
+    try:
+        found = trafilatura.extract(
+            text, output_format="markdown", include_links=True, include_formatting=True, favor_recall=True
+        )
+    except Exception:  # whatever a strange page does to it: the page is then written whole
+        return None
     if not found or not _is_running(found):
         return None
     known = _triples(found)
