@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from spatz.errors import OverloadedError
 from spatz.inputs.fetch import IMAGES
 from spatz.inputs.reader import CachedReader
 from spatz.prompt.documents import framed
+from spatz.server.input_parts import PIECE, decoded
 
 PATH = "/v1/chat/completions"
 WHERE = "messages[0].content[0]"
@@ -183,6 +185,33 @@ async def test_refusals(app: Reading, part: dict[str, Any], place: str, code: st
     assert (answer.status_code, error["param"], error["code"]) == (400, WHERE + place, code), error
     assert words in error["message"]
     assert len(error["message"]) < 400
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, PIECE * 3 // 4 - 1, PIECE * 3 // 4, PIECE * 3 // 4 + 1, PIECE * 2 + 5])
+def test_base64_in_pieces(size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    assert decoded("data:" + b64encode(data).decode(), 5) == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A",
+        "AAA",
+        "AA=A",
+        "AAAA=",
+        "====",
+        "AA==\n",
+        " AAA",
+        "AA==AAAA",
+        "AA==" + "A" * PIECE,
+        "A" * PIECE + "A",
+        "AA-_",
+    ],
+)
+def test_what_is_no_base64(text: str) -> None:
+    with pytest.raises(ValueError):
+        decoded(text, 0)
 
 
 @pytest.mark.parametrize("role", ["system", "developer", "assistant", "tool"])
