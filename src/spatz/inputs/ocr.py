@@ -33,6 +33,7 @@ _ENOUGH: Final = 20.0
 _MOST_LOOKED_AT: Final = 6_000_000
 _TILTED: Final = 0.4  # degrees
 _SURE: Final = 0.9  # mean confidence of upright text
+_READABLE_TURNED: Final = 0.75  # and what a picture must have to be turned for it
 _SAMPLE: Final = 4
 _READABLE: Final = 0.5  # what is less sure is texture, not text
 _WARP_SIDE: Final = 30_000  # cv2 turns nothing larger
@@ -98,7 +99,7 @@ class TextReader:
     def _sample(self, crops: list[Crop]) -> dict[int, Reading]:
         """What a few lines say: long ones, and not the longest, which cost most."""
         lying = sorted((i for i, crop in enumerate(crops) if not crop.standing), key=lambda i: crops[i].pixels.shape[1])
-        chosen = lying[len(lying) // 2 :][:_SAMPLE]
+        chosen = lying[len(lying) * 7 // 10 :][:_SAMPLE]
         return dict(zip(chosen, self._recogniser.read([crops[i].pixels for i in chosen]), strict=True))
 
     def _on_its_head(self, crops: list[Crop], known: dict[int, Reading]) -> bool:
@@ -106,7 +107,7 @@ class TextReader:
         if as_is >= _SURE:
             return False
         turned = [np.ascontiguousarray(crops[i].pixels[::-1, ::-1]) for i in known]
-        return _confidence(self._recogniser.read(turned)) > as_is + 0.03
+        return _confidence(self._recogniser.read(turned)) > max(as_is + 0.05, _READABLE_TURNED)
 
     def _lines(self, crops: list[Crop], known: dict[int, Reading]) -> tuple[list[Line], int]:
         """The lines, and in how many crops there were none."""
