@@ -9,6 +9,7 @@ from spatz.inputs.fields import LONGEST_DOCUMENT, fields
 GERMAN = """[page 1]
 
 Kunde:
+
 Müller & Söhne GmbH
 Hauptstraße 78
 
@@ -49,6 +50,12 @@ def test_labels_without_a_colon() -> None:
         "date: 11.07.2025 11:46",
         "total: 89,60 €",
     ]
+
+
+def test_an_invoices_one_date_is_its_date() -> None:
+    assert "invoice date: 1 May" in fields("Invoice no.: 5\nDate: 1 May\nTotal: 3").splitlines()
+    assert "date: 1 May" in fields("Invoice no.: 5\nDate: 1 May\nInvoice date: 2 May\nTotal: 3").splitlines()
+    assert "date: 1 May" in fields("Cash: 5\nDate: 1 May\nTotal: 3").splitlines()
 
 
 @pytest.mark.parametrize(

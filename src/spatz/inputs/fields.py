@@ -35,14 +35,14 @@ def fields(markdown: str) -> str:
     """Lines of "name: value"; "" where the document is not of that kind."""
     if len(markdown) > LONGEST_DOCUMENT:
         return ""
-    found: dict[str, None] = {}  # an ordered set
-    known: set[str] = set()
-    for label, value in _pairs(markdown):
-        name = _known(label)
-        if name is not None:
-            known.add(name)
-        found[f"{name or label}: {value[:LONGEST_VALUE]}"] = None
-    return "\n".join(list(found)[:MOST]) if len(known) >= LEAST_KNOWN else ""
+    pairs = [(_known(label), label, value[:LONGEST_VALUE]) for label, value in _pairs(markdown)]
+    known = {name for name, _, _ in pairs if name is not None}
+    if len(known) < LEAST_KNOWN:
+        return ""
+    # An invoice's one date needs no name on its page, and the model needs it.
+    plain = {"date": "invoice date"} if "invoice number" in known and "invoice date" not in known else {}
+    lines = [f"{plain.get(name, name) if name else label}: {value}" for name, label, value in pairs]
+    return "\n".join(list(dict.fromkeys(lines))[:MOST])
 
 
 def _pairs(markdown: str) -> Iterator[tuple[str, str]]:
@@ -57,7 +57,7 @@ def _pairs(markdown: str) -> Iterator[tuple[str, str]]:
         elif apart := _apart(line):
             yield apart
         elif line.endswith(":") or _known(line) in _ABOVE:
-            below = lines[place + 1] if place + 1 < len(lines) else ""
+            below = next(filter(None, lines[place + 1 : place + 3]), "")
             if below and not below.startswith("|") and _known(line) is not None:
                 yield line, below
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spatz.errors import RequestError
-from spatz.evals.documents.fields import FIELDS, amount, ask_fields, day, is_right
+from spatz.evals.documents.fields import FIELDS, FORMS, amount, ask_fields, day, is_right
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_each_invoice_is_asked_in_each_form() -> None:
         content = json.dumps(said) if isinstance(said, dict) else '{"invoice_number": "1'
         return {"choices": [{"message": {"content": content}}]}
 
-    answers = asyncio.run(ask_fields(post, 1, 0, lambda doing: None))
+    answers = asyncio.run(ask_fields(post, 1, 0, FORMS, lambda doing: None))
     assert [answer.form for answer in answers] == [
         "image, question first",
         "image, question last",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from spatz.commands.shared import configured, set_up_logging
 from spatz.config import Settings
 
 if TYPE_CHECKING:
-    from spatz.evals.documents.fields import Answer
+    from spatz.evals.documents.fields import Answer, Post
 
 __all__ = ["documents"]
 
@@ -60,6 +61,7 @@ def documents(
     from spatz.errors import ConfigError
     from spatz.evals.documents.corpus import CONDITIONS, KINDS
     from spatz.evals.documents.damage import read_damaged
+    from spatz.evals.documents.fields import FORMS, ask_fields
     from spatz.evals.documents.reading import Wanted, read_documents
     from spatz.evals.documents.report import Report, print_report, write_json
     from spatz.evals.documents.speed import measured
@@ -92,7 +94,9 @@ def documents(
         if "damage" in wanted_tasks:
             report.damage = read_damaged(damaged, seed, workers, 400, tell)
         if "fields" in wanted_tasks:
-            report.asked, report.answers = _fields(settings, invoices, seed, url, name, key_variable, tell)
+            posting, report.asked = _posting(settings, url, name, key_variable)
+            forms = [condition for condition in FORMS if condition in wanted.conditions]
+            report.answers = asyncio.run(_asked(posting, lambda post: ask_fields(post, invoices, seed, forms, tell)))
     if json_file is not None:
         write_json(report, json_file)
     print_report(report)
@@ -100,32 +104,25 @@ def documents(
         raise typer.Exit(1)
 
 
-def _fields(
-    settings: Settings,
-    invoices: int,
-    seed: int,
-    url: str | None,
-    name: str | None,
-    key_variable: str | None,
-    tell: Callable[[str], None],
-) -> tuple[str, list[Answer]]:
+def _posting(
+    settings: Settings, url: str | None, name: str | None, key_variable: str | None
+) -> tuple[AbstractAsyncContextManager[Post], str]:
+    """A way to post, and the name of who answers."""
     from spatz.commands.fetch import fetched
     from spatz.evals.asking import key_of
-    from spatz.evals.documents.fields import ask_fields
     from spatz.evals.documents.posting import posting_here, posting_to
 
     model = name or settings.model
     if url is not None:
-        key = key_of(url, key_variable)
-        asking, who = posting_to(url, model, key), f"{model} at {url}"
-    else:
-        asking, who = posting_here(settings, fetched(settings)), f"{model} in this process"
+        return posting_to(url, model, key_of(url, key_variable)), f"{model} at {url}"
+    return posting_here(settings, fetched(settings)), f"{model} in this process"
 
-    async def ask() -> list[Answer]:
-        async with asking as post:
-            return await ask_fields(post, invoices, seed, tell)
 
-    return who, asyncio.run(ask())
+async def _asked(
+    posting: AbstractAsyncContextManager[Post], ask: Callable[[Post], Awaitable[list[Answer]]]
+) -> list[Answer]:
+    async with posting as post:
+        return await ask(post)
 
 
 def _chosen(switch: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:

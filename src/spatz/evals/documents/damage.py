@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,12 +26,12 @@ SECONDS = 120.0  # that one file may take
 class Damage:
     files: int
     read: int = 0
-    refused: Counter[str] = field(default_factory=Counter)  # by the error's code
+    refused: dict[str, int] = field(default_factory=dict)  # by the error's code
     failed: list[str] = field(default_factory=list)  # what was done to the file, and what happened
     memory_mb: int = 0  # the most that a process held
 
     def line(self) -> str:
-        codes = ", ".join(f"{count} {code}" for code, count in self.refused.most_common())
+        codes = ", ".join(f"{count} {code}" for code, count in sorted(self.refused.items()))
         return (
             f"{self.files} damaged files: {self.read} read, {sum(self.refused.values())} refused ({codes}), "
             f"{len(self.failed)} failed; at most {self.memory_mb} MB in a process"
@@ -94,7 +93,8 @@ async def _read(pool: ReaderPool, name: str, data: bytes, kind: Accept, damage: 
         elif error.code == "input_timeout":
             damage.failed.append(f"{name}: {error.message}")
         else:
-            damage.refused[error.code or "none"] += 1
+            code = error.code or "none"
+            damage.refused[code] = damage.refused.get(code, 0) + 1
     except SpatzError as error:
         damage.failed.append(f"{name}: {type(error).__name__}: {error}")
     else:

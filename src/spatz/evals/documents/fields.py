@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,8 +20,9 @@ from spatz.errors import RequestError
 from spatz.evals.documents.corpus import Reading, readings, samples
 from spatz.evals.documents.made_up import MONTHS
 
-__all__ = ["FIELDS", "Answer", "Post", "amount", "ask_fields", "body", "day", "is_right"]
+__all__ = ["FIELDS", "FORMS", "Answer", "Post", "amount", "ask_fields", "body", "day", "is_right"]
 
+FORMS = ("clean", "scan")  # an image, and a PDF of one
 FIELDS = ("invoice_number", "invoice_date", "due_date", "customer", "total")
 QUESTION = "What are the invoice number, the invoice date, the due date, the customer and the total?"
 MAX_TOKENS = 200
@@ -66,10 +67,12 @@ def body(reading: Reading, question_first: bool) -> dict[str, Any]:
     }
 
 
-async def ask_fields(post: Post, count: int, seed: int, tell: Callable[[str], None]) -> list[Answer]:
-    """Of so many invoices, each as an image and as a scan, with the question before and behind it."""
+async def ask_fields(
+    post: Post, count: int, seed: int, conditions: Sequence[str], tell: Callable[[str], None]
+) -> list[Answer]:
+    """Of so many invoices, in the conditions of FORMS, with the question before and behind each."""
     found = []
-    asked = list(_asked(count, seed))
+    asked = list(_asked(count, seed, conditions))
     for number, (reading, first) in enumerate(asked, 1):
         tell(f"asking about invoices: {reading.sample.name}, {reading.condition} ({number} of {len(asked)})")
         form = f"{'scan' if reading.condition == 'scan' else 'image'}, question {'first' if first else 'last'}"
@@ -77,9 +80,9 @@ async def ask_fields(post: Post, count: int, seed: int, tell: Callable[[str], No
     return sorted(found, key=lambda answer: answer.form)
 
 
-def _asked(count: int, seed: int) -> Iterator[tuple[Reading, bool]]:
+def _asked(count: int, seed: int, conditions: Sequence[str]) -> Iterator[tuple[Reading, bool]]:
     for sample in samples(("invoice",), count, seed):
-        for reading in readings(sample, ("clean", "scan")):
+        for reading in readings(sample, conditions):
             for first in (True, False):
                 yield reading, first
 
