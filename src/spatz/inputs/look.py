@@ -56,7 +56,8 @@ def look_at(picture: Pixels, sheet: Sheet) -> Look:
     height, width = picture.shape[:2]
     shrink = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if shrink < 1 else picture
+    # Pixels as they are, not means: the mean of letters and paper is a grey that is nowhere.
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST) if shrink < 1 else picture
     return Look(_kind(small, sheet), _colours(small))
 
 

@@ -21,7 +21,7 @@ from spatz.inputs.lines import Line, Sheet
 from spatz.inputs.rules import find_rules
 from spatz.inputs.text_crop import Crop, cut_out
 from spatz.inputs.text_detector import Pixels, TextBox, TextDetector
-from spatz.inputs.text_lines import lines_of
+from spatz.inputs.text_lines import even_sizes, lines_of
 from spatz.inputs.text_recogniser import Reading, TextRecogniser
 
 __all__ = ["Scan", "TextReader", "text_reader"]
@@ -31,6 +31,7 @@ _MAX_ENLARGED: Final = 1.5
 _SMALL: Final = 15.0  # height of boxes, as detection sees them, below which it looks again at a larger scale
 _ENOUGH: Final = 20.0
 _MOST_LOOKED_AT: Final = 6_000_000
+_CONTRAST: Final = 12  # between a picture's lightest and darkest value, below which there is nothing on it
 _TILTED: Final = 0.4  # degrees
 _SURE: Final = 0.9  # mean confidence of upright text
 _READABLE_TURNED: Final = 0.75  # and what a picture must have to be turned for it
@@ -73,6 +74,7 @@ class TextReader:
             picture, boxes = _quarter_turn(*_quarter_turn(picture, boxes))
             crops, known, turns = cut_out(picture, boxes), {}, turns + 2
         lines, dropped = self._lines(crops, known)
+        lines = even_sizes(lines)
         height, width = picture.shape[:2]
         sheet = Sheet(float(width), float(height), lines, find_rules(picture, lines))
         return Scan(sheet, picture, turns, tilt, dropped)
@@ -80,6 +82,8 @@ class TextReader:
     def _look(self, picture: Pixels) -> tuple[list[TextBox], float]:
         """Boxes, and the scale at which they were found."""
         pixels = picture.shape[0] * picture.shape[1]
+        if int(picture.max()) - int(picture.min()) < _CONTRAST:
+            return [], 1.0
         scale = min(_MAX_ENLARGED, (_LOOK_PIXELS / pixels) ** 0.5)
         boxes = self._detector.find(picture, scale)
         if not boxes:

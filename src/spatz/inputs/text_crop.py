@@ -96,7 +96,8 @@ def _tight(area: Pixels, x: float, y: float) -> _Cut:
     letters = drawn.copy()
     letters[:, upright] = False
     letters[lying] = False
-    top, bottom = _band(letters.sum(axis=1) > 0.004 * wide, max(2, high // 10))
+    letters = _without_specks(letters, high)
+    top, bottom = _band(letters.sum(axis=1) >= max(2, 0.005 * wide), max(2, high // 10))
     columns = letters[top:bottom].any(axis=0)
     found = np.flatnonzero(columns)
     if bottom - top < 0.3 * high or len(found) < 2:
@@ -116,6 +117,17 @@ def _drawn(area: Pixels) -> npt.NDArray[np.bool_]:
     _, light = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     paper = light[[0, -1]].mean() + light[:, [0, -1]].mean() > 1.0
     return np.asarray(light == (0 if paper else 1))
+
+
+def _without_specks(letters: npt.NDArray[np.bool_], high: int) -> npt.NDArray[np.bool_]:
+    """Dots over letters are larger than the noise of a bad scan."""
+    speck = (high / 13) ** 2
+    if speck < 2:
+        return letters
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(letters.astype(np.uint8), connectivity=8)
+    keep = stats[:, cv2.CC_STAT_AREA] > speck
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)
 
 
 def _band(rows: Any, bridge: int) -> tuple[int, int]:

@@ -6,6 +6,9 @@ Where the lines belong is layout.py's.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -14,8 +17,9 @@ from spatz.inputs.lines import Line
 from spatz.inputs.text_crop import Crop
 from spatz.inputs.text_recogniser import Reading
 
-__all__ = ["letter_size", "lines_of"]
+__all__ = ["even_sizes", "letter_size", "lines_of"]
 
+_TELLING: Final = 8  # letters whose mean width says something
 _GAP: Final = 1.3  # sizes; cells of a table stand further apart, words do not
 # Letters by what they take of the line's height: those below are as high as an x.
 _LOW: Final = frozenset("acemnorsuvwxzgpqy.,;:-_~+=<>·•—«»")
@@ -58,6 +62,25 @@ def letter_size(text: str, height: float) -> float:
     above = 0.53 if letters <= _LOW else 0.73
     below = 0.21 if letters & _HANGING else 0.13 if letters & _COMMAS else 0.0
     return height / (above + below)
+
+
+def even_sizes(lines: Sequence[Line]) -> list[Line]:
+    """Sizes that a line's width bears out: letters that are large are wide as well, and a speck over a line that makes
+    it higher does not make it a heading."""
+    widths = [
+        (line.box[2] - line.box[0]) / (len(line.text) * line.size) for line in lines if len(line.text) >= _TELLING
+    ]
+    if not widths:
+        return list(lines)
+    usual = median(widths)
+    even = []
+    for line in lines:
+        by_width = 1.1 * (line.box[2] - line.box[0]) / (len(line.text) * usual)
+        if len(line.text) >= _TELLING and by_width < line.size:
+            # no less than four fifths, for faces differ
+            line = replace(line, size=max(by_width, 0.8 * line.size))
+        even.append(line)
+    return even
 
 
 def _gaps(crop: Crop, least: float) -> list[tuple[int, int]]:
