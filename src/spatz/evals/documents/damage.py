@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from spatz.errors import SpatzError
 from spatz.evals.documents.mutations import mutations
+from spatz.evals.documents.together import together
 from spatz.inputs.document import InputError, ReadOptions
 from spatz.inputs.pool import ReaderPool
 from spatz.inputs.reading import Accept
@@ -74,9 +75,7 @@ async def _read_all(
                 tell(f"reading damaged files: {name} of {count}")
                 await _read(pool, name, data, kind, damage, told)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(go_on())
+    await together(workers, go_on)
     damage.memory_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
     return damage
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEGRADATIONS"]
 
-LOW = 100 / 150  # of the pixels each way: a page at 100 dpi
+LOW = 1 / 2  # of the pixels each way: a page at 75 dpi
 SPECKS = 0.002  # the part of the pixels that are black or white by chance
 
 
@@ -32,7 +32,7 @@ def _noisy(image: Image, seed: int) -> Image:
 
     draw = np.random.default_rng(seed)
     grey = np.asarray(image.convert("L"), np.float64)  # [height, width]
-    pixels = grey * 0.9 + 10 + draw.normal(0, 14, grey.shape)
+    pixels = grey * 0.9 + 10 + draw.normal(0, 24, grey.shape)
     specks = draw.random(grey.shape)
     pixels[specks < SPECKS / 2] = 0
     pixels[specks > 1 - SPECKS / 2] = 255
@@ -43,7 +43,7 @@ def _compressed(image: Image, seed: int) -> Image:
     from PIL import Image as images
 
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=25)
+    image.save(out, "JPEG", quality=12)
     return images.open(out).convert("RGB")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from spatz.errors import RequestError
 from spatz.evals.documents.corpus import Reading, readings, samples
 from spatz.evals.documents.made_up import MONTHS
+from spatz.evals.documents.together import together
 
 __all__ = ["FIELDS", "FORMS", "Answer", "Post", "amount", "ask_fields", "body", "day", "is_right"]
 
@@ -26,6 +27,7 @@ FORMS = ("clean", "scan")  # an image, and a PDF of one
 FIELDS = ("invoice_number", "invoice_date", "due_date", "customer", "total")
 QUESTION = "What are the invoice number, the invoice date, the due date, the customer and the total?"
 MAX_TOKENS = 200
+AT_ONCE = 4  # requests
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in FIELDS},
@@ -71,13 +73,18 @@ async def ask_fields(
     post: Post, count: int, seed: int, conditions: Sequence[str], tell: Callable[[str], None]
 ) -> list[Answer]:
     """Of so many invoices, in the conditions of FORMS, with the question before and behind each."""
-    found = []
+    found: list[Answer] = []
     asked = list(_asked(count, seed, conditions))
-    for number, (reading, first) in enumerate(asked, 1):
-        tell(f"asking about invoices: {reading.sample.name}, {reading.condition} ({number} of {len(asked)})")
-        form = f"{'scan' if reading.condition == 'scan' else 'image'}, question {'first' if first else 'last'}"
-        found.append(await _ask(post, reading, first, form))
-    return sorted(found, key=lambda answer: answer.form)
+    work = iter(enumerate(asked, 1))
+
+    async def go_on() -> None:
+        for number, (reading, first) in work:
+            tell(f"asking about invoices: {reading.sample.name}, {reading.condition} ({number} of {len(asked)})")
+            form = f"{'scan' if reading.condition == 'scan' else 'image'}, question {'first' if first else 'last'}"
+            found.append(await _ask(post, reading, first, form))
+
+    await together(AT_ONCE, go_on)
+    return sorted(found, key=lambda answer: (answer.form, answer.name))
 
 
 def _asked(count: int, seed: int, conditions: Sequence[str]) -> Iterator[tuple[Reading, bool]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from spatz.errors import SpatzError
 from spatz.evals.documents.corpus import Reading, readings, samples
 from spatz.evals.documents.scoring import Score, score
+from spatz.evals.documents.together import together
 from spatz.inputs.document import InputError, ReadOptions
 from spatz.inputs.pool import ReaderPool
 from spatz.inputs.reading import Accept
@@ -52,15 +53,14 @@ async def _read_all(wanted: Wanted, tell: Callable[[str], None]) -> list[Read]:
     found: list[Read] = []
     work = _work(wanted)
 
-    async def go_on(pool: ReaderPool) -> None:
+    async def go_on() -> None:
         while (item := await asyncio.to_thread(next, work, None)) is not None:
             reading, number, count = item
             tell(f"reading: {reading.sample.name}, {reading.condition} ({number} of {count})")
             found.append(await _read(pool, reading, wanted.folder))
 
-    async with ReaderPool(workers=wanted.workers) as pool, asyncio.TaskGroup() as group:
-        for _ in range(wanted.workers):
-            group.create_task(go_on(pool))
+    async with ReaderPool(workers=wanted.workers) as pool:
+        await together(wanted.workers, go_on)
     order = {condition: place for place, condition in enumerate(wanted.conditions)}
     return sorted(found, key=lambda read: (read.kind, read.name, order[read.condition]))
 
