@@ -82,6 +82,6 @@ def test_conditions() -> None:
 
 def test_mutations_differ_and_repeat() -> None:
     first, again = (list(mutations(60, 1, width=60)) for _ in range(2))
-    assert [data for _, data, _ in first] == [data for _, data, _ in again]
+    assert first == again
     assert len({data for _, data, _ in first}) == 60
     assert {kind for _, _, kind in first} == {"image", "pdf"}
