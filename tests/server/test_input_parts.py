@@ -19,6 +19,7 @@ from server.fake import FakeModel
 from server.reading import FakePool, Reading, check_refusal, data_url, file, image, pdf, png, reading
 from spatz.config import Settings
 from spatz.errors import OverloadedError
+from spatz.inputs.document import InputError
 from spatz.inputs.fetch import IMAGES
 from spatz.inputs.reader import CachedReader
 from spatz.prompt.documents import framed
@@ -292,6 +293,15 @@ def real_fetcher(settings: Settings) -> Any:
     from spatz.server.state import fetcher_of
 
     return fetcher_of(settings)
+
+
+async def test_an_image_that_is_too_large_is_no_body_that_is(app: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def large(*given: object) -> None:
+        raise InputError("The image has too many pixels.", code="image_too_large", status=413)
+
+    monkeypatch.setattr(app.pool, "read", large)
+    answer = await refused(app, image(png("x")))
+    check_refusal(answer, f"{WHERE}.image_url.url", "image_too_large", "too many pixels")
 
 
 async def test_too_many(model: FakeModel, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from server.fake import FakeModel
+from server.reading import FakePool
 from spatz.config import Settings
 from spatz.server.app import create_app
 
@@ -62,8 +63,11 @@ def generation(examples: int) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), max_body_mb=1, allowed_hosts=("testserver",))
-    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(FakeModel(), settings), config=config())
+    folder = tmp_path_factory.mktemp("data")
+    settings = Settings(data_dir=folder, max_body_mb=1, allowed_hosts=("testserver",), fetch="off")
+    app = create_app(FakeModel(), settings)
+    app.state.spatz.reader.pool = FakePool()
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config())
     found = Outcome()
     for event in from_schema(schema).execute():
         if isinstance(event, events.NonFatalError | events.FatalError):

@@ -229,7 +229,8 @@ def decoded(text: str, start: int) -> bytes:
 
 def _placed(error: RequestError, param: str) -> RequestError:
     """With the part's path. Readers say what is wrong in half a sentence, the API has whole ones for some things."""
-    if error.status == 400:
+    if isinstance(error, InputError) or error.status == 400:
+        error.status = 400  # whatever a reader thinks: it is one part that is wrong, not the whole body
         if not error.message.endswith("."):
             error.message = f"Invalid '{param}': {error.message}."
         error.param = error.param or param
