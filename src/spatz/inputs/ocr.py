@@ -19,6 +19,7 @@ import numpy as np
 
 from spatz.inputs.lines import Line, Sheet
 from spatz.inputs.rules import find_rules
+from spatz.inputs.specks import without_specks
 from spatz.inputs.text_crop import Crop, cut_out
 from spatz.inputs.text_detector import Pixels, TextBox, TextDetector
 from spatz.inputs.text_lines import even_sizes, lines_of
@@ -58,6 +59,7 @@ class TextReader:
         self._recogniser = TextRecogniser(threads)
 
     def scan(self, picture: Pixels) -> Scan:
+        picture = without_specks(picture)
         boxes, scale = self._look(picture)
         turns = 0
         if _stands(boxes):
