@@ -204,4 +204,6 @@ def key_of(url: str, variable: str | None) -> str:
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
         raise ConfigError(f"--key-env: there is no environment variable {variable}")
+    if not (key.isascii() and key.isprintable()):  # HTTP's own complaint would show it
+        raise ConfigError(f"--key-env: what {variable} holds is no key: no header may have its characters")
     return key
