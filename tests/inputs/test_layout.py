@@ -122,3 +122,12 @@ def test_every_line_is_kept_whatever_the_page_is_like() -> None:
     text = arrange(sheet(*lines, rules=rules))
     words = text.replace("|", " ").split()
     assert sorted(word for word in words if word.startswith("w")) == sorted(each.text for each in lines)
+
+
+def test_a_menu_beside_a_form_is_no_table() -> None:
+    menu = ["General", "Network", "Accounts", "Privacy", "Updates"]
+    form = [("User name", "Rebecca"), ("Language", "English"), ("Time zone", "Europe"), ("Proxy", "none")]
+    lines = [line(text, 50, 100 + 18 * i) for i, text in enumerate(menu)]
+    for i, (label, value) in enumerate(form):
+        lines += [line(label, 200, 100 + 27 * i), line(value, 330, 100 + 27 * i)]
+    assert arrange(sheet(*lines)) == "\n".join(menu) + "\n\n" + "\n\n".join(f"{a} {b}" for a, b in form)

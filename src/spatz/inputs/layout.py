@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -99,6 +100,15 @@ class _Arrangement:
             columns[column_of(line, group.columns)].append(line)
         if sum(_is_prose(column, stretch) for column, stretch in zip(columns, group.columns, strict=True)) >= 2:
             return self._columns(columns, depth)
+        apart = _unrelated(group.columns, rows)
+        if apart and len(rows[0].lines) > max(len(row.lines) for row in rows[1:]):
+            # a bar over both: what is under it is looked at without it
+            below = [line for row in rows[1:] for line in row.lines]
+            return [*markdown_of(rows[:1], self._style), *self.blocks(below, depth + 1)]
+        if apart:
+            ends = [0, *apart, len(columns)]
+            parts = [[line for column in columns[a:b] for line in column] for a, b in pairwise(ends)]
+            return self._columns(parts, depth)
         if not self._text_columns(group.columns, columns, rows):
             return self._rows(rows, group.columns)
         sections = self._sections(group)
@@ -183,6 +193,23 @@ def _bands(lines: Sequence[Line]) -> list[list[Line]]:
             bands.append([line])
             bottom = line.box[3]
     return bands
+
+
+def _unrelated(columns: Sequence[tuple[float, float]], rows: Sequence[Row]) -> list[int]:
+    """Gutters whose two sides are at the same height and yet seldom share a row: a menu beside a form. In a table, even
+    a column that is mostly empty shares its rows with others. A gutter's number is that of the column behind it."""
+    places = [{column_of(line, columns) for line in row.lines} for row in rows]
+    found = []
+    for gutter in range(1, len(columns)):
+        left = [row.middle for row, place in zip(rows, places, strict=True) if min(place) < gutter]
+        right = [row.middle for row, place in zip(rows, places, strict=True) if max(place) >= gutter]
+        fewer = min(len(left), len(right))
+        both = len(left) + len(right) - len(rows)
+        shared = min(left[-1], right[-1]) - max(left[0], right[0])
+        shorter = min(left[-1] - left[0], right[-1] - right[0])
+        if fewer >= 3 and both < 0.55 * fewer and shared > 0.6 * shorter:
+            found.append(gutter)
+    return found
 
 
 def _share_of_pairs(lines: Sequence[Line]) -> float:

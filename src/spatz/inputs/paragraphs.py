@@ -24,6 +24,7 @@ _PAIR: Final = re.compile(r":\s|:$|\s{2}|\d[.,]\d\d\b")  # a label with its valu
 _LEADER: Final = re.compile(r"\.{3,}\s*\w{0,5}$")  # up to a page's number: a line of a table of contents
 _HYPHENED: Final = re.compile(r"[^\W\d]-$")
 _BOUND: Final = frozenset(("und", "oder", "bzw.", "sowie", "bis", "and", "or", "to"))  # Ein- und Ausgang
+_NO_WORD: Final = frozenset("-+*/#$>|=<~@")
 _PROSE: Final = 38  # characters of a row that is broken because it is full, not because it ends
 
 
@@ -131,6 +132,8 @@ def _goes_on(above: Row, row: Row, left: float, right: float) -> bool:
     """Whether `above` was broken only because the line was full."""
     if row.box[0] > left + row.size:
         return False  # a paragraph's first line, or lines that end together at the right
+    if row.text[0] in _NO_WORD:
+        return False  # a listing
     text = above.text
     word = row.text.split(" ", 1)[0]
     width = (row.box[2] - row.box[0]) / max(1, len(row.text)) * (len(word) + 1)
