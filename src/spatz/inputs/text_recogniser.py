@@ -103,7 +103,8 @@ class TextRecogniser:
 def _strip_width(line: Pixels, tall: float, wide: float) -> int:
     natural = float(line.shape[1]) * _HEIGHT * tall / line.shape[0]
     # What is short costs nothing, and a single digit gains by its width.
-    return min(_LONGEST, max(16, round(natural * (wide if natural > 120 else 1.0))))
+    width = int(natural * (wide if natural > 120 else 1.0) + 0.5)
+    return min(_LONGEST, max(16, width))
 
 
 def _strip(line: Pixels, width: int, tall: float) -> npt.NDArray[np.uint8]:
