@@ -98,7 +98,7 @@ def _tight(area: Pixels, x: float, y: float) -> _Cut:
     letters[lying] = False
     letters = _without_specks(letters, high)
     top, bottom = _band(letters.sum(axis=1) >= max(2, 0.005 * wide), max(2, high // 10))
-    columns: npt.NDArray[np.bool_] = letters[top:bottom].any(axis=0)
+    columns = np.any(letters[top:bottom], axis=0)
     found = np.flatnonzero(columns)
     if bottom - top < 0.3 * high or len(found) < 2:
         return _Cut(area, 0, 0, wide, high, (0, wide), np.ones(wide, np.bool_), x, y, False)
