@@ -96,6 +96,11 @@ class ReaderPool:
         """Processes."""
         return len(self._workers)
 
+    @property
+    def processes(self) -> list[int]:
+        """Their ids."""
+        return [worker.pid for worker in self._workers]
+
     async def read(self, data: bytes, options: ReadOptions, kind: Accept, progress: Progress | None = None) -> Document:
         """Raises InputError for what cannot be read, OverloadedError where too many parts wait. Cancelling it ends the
         reading at once.
@@ -201,6 +206,7 @@ class _Ended(Exception):
 class _Worker:
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.pid = process.pid
         self._timer: asyncio.TimerHandle | None = None
         self.usable = True  # it waits for work; False: nobody knows what it does
         self.ending: asyncio.Future[None] | None = None

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spatz.errors import SpatzError
 from spatz.evals.documents.mutations import mutations
@@ -74,10 +75,19 @@ async def _read_all(
             for name, data, kind in work:
                 tell(f"reading damaged files: {name} of {count}")
                 await _read(pool, name, data, kind, damage, told)
+                damage.memory_mb = max(damage.memory_mb, *map(_peak_mb, pool.processes), 0)
 
     await together(workers, go_on)
-    damage.memory_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
     return damage
+
+
+def _peak_mb(pid: int) -> int:
+    """The most that a process has held since it was started; 0 where it has gone, or this system does not tell."""
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) >> 10 if found else 0
 
 
 async def _read(pool: ReaderPool, name: str, data: bytes, kind: Accept, damage: Damage, told: _Told) -> None:
