@@ -295,6 +295,16 @@ def test_without_a_folder_everything_lies_in_memory() -> None:
         assert (stats.on_disk, stats.memory_bytes, stats.disk_bytes, stats.evictions) == (False, 0, 0, 2)
 
 
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_what_is_let_go_is_still_there(folder: Path, on_disk: bool) -> None:
+    with opened(folder if on_disk else None, in_memory=0 if on_disk else 100) as store:
+        space = space_of(store)
+        write(space, 3)
+        for entry in space.entries.values():
+            entry.file.let_go(entry.slot)
+        assert all(holds(space, number) for number in range(3))
+
+
 def test_a_limit_of_nothing_leaves_the_folder_alone(folder: Path) -> None:
     with opened(folder, blocks=0, in_memory=1) as store:
         write(space_of(store), 1)

@@ -88,6 +88,12 @@ class BlockFile:
             count = os.pwrite(segment.descriptor, rest, offset)
             rest, offset = rest[count:], offset + count
 
+    def let_go(self, slot: int) -> None:
+        """It will hardly be read soon: what is mapped of it does not count as this process's memory any more."""
+        segment, offset = self._place(slot)
+        if segment.descriptor is not None:  # memory that is no file's would be lost
+            _libc.madvise(segment.address + offset, self.stride, mmap.MADV_DONTNEED)
+
     def readable(self, slot: int) -> bool:
         """Bring the slot into memory. False: the disk cannot read it, or the file is shorter than it was."""
         segment, offset = self._place(slot)

@@ -127,6 +127,8 @@ class BlockWriter:
                 entry = job.entry
                 if entry.known and entry.file.readable(entry.slot):
                     entry.checksum = checksum(entry.digest, entry.file.data(entry.slot))
+                    if not entry.pins:
+                        entry.file.let_go(entry.slot)
         self._guard(lambda: self._apply(jobs))
 
     def _apply(self, jobs: list[_Put | _Remove]) -> None:
