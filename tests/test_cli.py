@@ -58,6 +58,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "hi", "-f", "/no/such/file"], 2, "/no/such/file"),
         (["run", "hi", "--raw", "--system", "x"], 2, "--system"),
         (["run", "hi", "-i", "/no/such/image"], 2, "/no/such/image"),
+        (["run", "hi", "--pages", "3-1", "-f", __file__], 2, "'3-1' is no page"),
+        (["run", "hi", "--pages", "3", "-f", __file__], 2, "--pages is about a file with pages"),
         (["run", "hi", "-f", sys.executable], 2, "looks like a program"),
         (["run", ""], 2, "empty"),
         (["run", "hi", "--threads", "-1"], 2, "--threads: -1 is below 0"),

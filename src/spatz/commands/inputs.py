@@ -50,18 +50,24 @@ def file_part(path: Path, settings: Settings, *, image: bool = False, data: byte
     return InputPart("image" if image else "file", str(path), data=data, filename=path.name)
 
 
-def read_parts(parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None) -> Readings:
-    """tiling: of a model that sees images. Raises ConfigError, with the path, for what cannot be read."""
+def read_parts(
+    parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None, pages: tuple[int, int] | None = None
+) -> Readings:
+    """tiling: of a model that sees images. pages: first and last, of the files. Raises ConfigError, with the path, for
+    what cannot be read.
+    """
     from spatz.prompt.documents import Readings
 
-    documents = asyncio.run(_read(parts, settings, tiling)) if parts else {}
+    documents = asyncio.run(_read(parts, settings, tiling, pages)) if parts else {}
     for part, document in documents.items():
         for told in document.notes:
             note(f"{part.param}: {told.message}")
     return Readings(documents)
 
 
-async def _read(parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None) -> dict[InputPart, Document]:
+async def _read(
+    parts: Sequence[InputPart], settings: Settings, tiling: Tiling | None, pages: tuple[int, int] | None
+) -> dict[InputPart, Document]:
     from spatz.inputs.reader import read_options, reader_of
 
     documents: dict[InputPart, Document] = {}
@@ -70,6 +76,8 @@ async def _read(parts: Sequence[InputPart], settings: Settings, tiling: Tiling |
             assert part.data is not None
             cut = tiling if part.kind == "image" else None
             options = replace(read_options(settings), filename=part.filename, detail=part.detail, cut=cut)
+            if part.kind == "file":
+                options = replace(options, pages=pages)
             kind = "image" if part.kind == "image" else "file"
             with _bar(Path(part.param).name) as progress:
                 try:

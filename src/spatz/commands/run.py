@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 import time
@@ -48,6 +49,9 @@ def run(
     image: Annotated[
         list[Path] | None, typer.Option("--image", "-i", help="An image to put before all else. Can be repeated.")
     ] = None,
+    pages: str | None = typer.Option(
+        None, "--pages", help="Which pages of the files: 7, or 10-20.", show_default=False
+    ),
     system: str | None = typer.Option(None, "--system", "-s", help="Instructions to the model."),
     raw: bool = typer.Option(False, "--raw", help="Continue the text as it is, without the chat template."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object with the answer and its usage."),
@@ -73,6 +77,9 @@ def run(
     inputs = [part for part in said if not isinstance(part, str)]
     if raw and inputs:
         raise ConfigError(f"{inputs[0].param} has no place in a --raw prompt, which is text alone")
+    wanted = page_range(pages) if pages is not None else None
+    if wanted is not None and all(part.kind == "image" for part in inputs):
+        raise ConfigError("--pages is about a file with pages: give one with -f")
     set_up_logging("warning", invocation.obj.on)
     start = time.perf_counter()
     import asyncio
@@ -107,7 +114,7 @@ def run(
             sys.stdout.flush()
 
     with local_model(settings, fetched(settings)) as model:
-        readings = read_parts(inputs, settings, model.tiling)
+        readings = read_parts(inputs, settings, model.tiling, wanted)
         messages: list[Message] = [{"role": "system", "content": system}] if system is not None else []
         messages.append({"role": "user", "content": message_content(said)})
         turn = readings.put(Turn(messages))
@@ -151,6 +158,15 @@ def run(
             note(context_note(result.usage))
         if result.finish_reason.value == "length":
             note(f"the answer was cut after {result.usage.completion_tokens} tokens")
+
+
+def page_range(text: str) -> tuple[int, int]:
+    """First and last. Raises ConfigError."""
+    found = re.fullmatch(r"([0-9]{1,7})(?:-([0-9]{1,7}))?", text.strip())
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last:
+        raise ConfigError(f"--pages: {text!r} is no page and no range of pages, such as 7 or 10-20")
+    return first, last
 
 
 def context_note(usage: Usage) -> str:
