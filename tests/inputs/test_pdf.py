@@ -105,7 +105,7 @@ def test_pictures_beyond_the_time_are_left_out_and_noted() -> None:
     document = read(pdf(SCAN, SCAN, text("text")), max_seconds=-1.0)
     assert document.pictures == 0 and document.markdown.count("was not read") == 2
     [note] = document.notes
-    assert note.code == "pictures_left_out" and "pages 1-2" in note.message
+    assert note.code == "time_ran_out" and "pages 1-2" in note.message
 
 
 def test_unsure_reading_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

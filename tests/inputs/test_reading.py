@@ -16,7 +16,7 @@ import pytest
 from spatz.errors import RequestError
 from spatz.inputs import reading, wire
 from spatz.inputs.cache import DocumentCache, content_hash, reading_key
-from spatz.inputs.document import Document, InputError, Note, ReadOptions
+from spatz.inputs.document import LATE, Document, InputError, Note, ReadOptions
 from spatz.inputs.fetched import FetchedBefore, Trace
 from spatz.inputs.reader import CachedReader
 
@@ -178,7 +178,8 @@ class Pool:
         await self.go.wait()
         if data == b"broken":
             raise InputError("it is damaged")
-        return Document("text", data.decode())
+        notes = (Note(LATE, "It took too long."),) if data == b"late" else ()
+        return Document("text", data.decode(), notes=notes)
 
     async def close(self) -> None:
         pass
@@ -225,6 +226,14 @@ async def test_bytes_are_loaded_only_when_they_are_needed(make: Callable[[], tup
     other, _ = make()  # on the same disk
     assert await other.find(content, OPTIONS, "file") is not None
     assert await other.find(content, OPTIONS, "pdf") is None
+
+
+async def test_what_was_cut_by_time_is_read_again(make: Callable[[], tuple[CachedReader, Pool]]) -> None:
+    reader, pool = make()
+    pool.go.set()
+    for _ in range(2):
+        assert (await reader.read(b"late", OPTIONS, "file")).markdown == "late"
+    assert pool.asked == [b"late", b"late"] and reader.hits == 0
 
 
 async def test_what_cannot_be_read_reaches_no_process(make: Callable[[], tuple[CachedReader, Pool]]) -> None:

@@ -12,7 +12,10 @@ from typing import Literal
 from spatz.errors import RequestError
 from spatz.inputs.cut import Cut, Tiling
 
-__all__ = ["Document", "InputError", "Note", "ReadOptions"]
+__all__ = ["LATE", "Document", "InputError", "Note", "ReadOptions"]
+
+LATE = "time_ran_out"
+"""A note's code: another reading of the same bytes may find more."""
 
 
 class InputError(RequestError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from spatz.inputs.document import Note, ReadOptions
+from spatz.inputs.document import LATE, Note, ReadOptions
 from spatz.inputs.lines import Box, Line, Rule, Sheet
 from spatz.inputs.pdf_frame import Frame
 from spatz.inputs.pdf_pictures import is_blank, render
@@ -93,7 +93,7 @@ class PictureReader:
 
     def notes(self) -> list[Note]:
         told = (
-            ("pictures_left_out", "Pictures with possible text were not read, for want of time, on", self.left_out),
+            (LATE, "Pictures with possible text were not read, for want of time, on", self.left_out),
             ("no_text", "No text could be recognised on", self.nothing),
             ("low_confidence", "Text was recognised with little confidence on", self.unsure),
         )

@@ -11,7 +11,7 @@ from typing import Self
 
 from spatz.config import Settings
 from spatz.inputs.cache import DocumentCache, content_hash, reading_key
-from spatz.inputs.document import Document, ReadOptions
+from spatz.inputs.document import LATE, Document, ReadOptions
 from spatz.inputs.pool import ReaderPool
 from spatz.inputs.reading import Accept, Progress, check
 
@@ -73,8 +73,9 @@ class CachedReader:
                 given = data if isinstance(data, bytes) else await data()
                 check(given, options, kind)  # what cannot be read at all needs no process
                 document = await self.pool.read(given, options, kind, progress)
-                await asyncio.to_thread(self._cache.save, key, document)
-                self._cache.put(key, document)
+                if not any(note.code == LATE for note in document.notes):
+                    await asyncio.to_thread(self._cache.save, key, document)
+                    self._cache.put(key, document)
             return document
         finally:
             self._reading.pop(key).set_result(None)
