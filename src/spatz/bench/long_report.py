@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spatz import __version__
-from spatz.errors import ConfigError
+from spatz.commands.json_file import write_json_file
 
 __all__ = ["TARGETS", "LongReport", "Target"]
 
@@ -113,10 +112,7 @@ class LongReport:
         }
 
     def write_json(self, path: Path) -> None:
-        try:
-            path.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"--json: {path}: {error.strerror or error}") from None
+        write_json_file(self.as_json(), path)
 
     def print_table(self) -> None:
         from rich.console import Console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 from spatz import __version__
 from spatz.bench.limits import Limits, Work
 from spatz.bench.plan import Plan
-from spatz.errors import ConfigError
+from spatz.commands.json_file import write_json_file
 
 __all__ = ["Figure", "Report", "as_json", "print_table", "shares", "write_json"]
 
@@ -90,10 +89,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def write_json(report: Report, path: Path) -> None:
-    try:
-        path.write_text(json.dumps(as_json(report), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--json: {path}: {error.strerror or error}") from None
+    write_json_file(as_json(report), path)
 
 
 def print_table(report: Report) -> None:

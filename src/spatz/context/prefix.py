@@ -47,10 +47,16 @@ def chain(parent: bytes, tokens: NDArray[np.int32], seen: bytes = b"") -> bytes:
     return digest.digest()
 
 
-def chained(parent: bytes, tokens: NDArray[np.int32], page_tokens: int) -> Iterator[bytes]:
-    """The addresses of the full pages of `tokens`, one after another, after the prefix at `parent`."""
+def chained(
+    parent: bytes, tokens: NDArray[np.int32], page_tokens: int, seen: Callable[[int, int], bytes] | None = None
+) -> Iterator[bytes]:
+    """The addresses of the full pages of `tokens`, one after another, after the prefix at `parent`.
+
+    seen: of the tokens [start, end), what `chain` takes.
+    """
     for start in range(0, len(tokens) - page_tokens + 1, page_tokens):
-        parent = chain(parent, tokens[start : start + page_tokens])
+        end = start + page_tokens
+        parent = chain(parent, tokens[start:end], b"" if seen is None else seen(start, end))
         yield parent
 
 

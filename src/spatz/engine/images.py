@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatz.context.prefix import chain
+from spatz.context.prefix import chained
 
 __all__ = ["PromptImages", "SeenImage", "SeenTokens", "addresses"]
 
@@ -33,10 +33,6 @@ class PromptImages:
     images: tuple[SeenImage, ...]
     load: Callable[[], NDArray[np.float32]]
     """[E, hidden] what stands for them, of all images one after another. Takes its time; for any thread."""
-
-    def moved(self, by: int) -> PromptImages:
-        """The same in a prompt with so many tokens more before them."""
-        return PromptImages(tuple(SeenImage(image.places + by, image.digest) for image in self.images), self.load)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +64,14 @@ def addresses(
 
     A page with images is addressed by which part of which image it holds, too.
     """
-    found: list[bytes] = []
-    pages = min(len(tokens), int(images[-1].places[-1]) + page_tokens) // page_tokens
-    for page in range(pages):
-        start = page * page_tokens
-        seen = b""
+
+    def seen(start: int, end: int) -> bytes:
+        parts = []
         for image in images:
-            low, high = np.searchsorted(image.places, (start, start + page_tokens)).tolist()
+            low, high = np.searchsorted(image.places, (start, end)).tolist()
             if low < high:
-                seen += image.digest + low.to_bytes(4, "little") + high.to_bytes(4, "little")
-        root = chain(root, tokens[start : start + page_tokens], seen)
-        found.append(root)
-    return tuple(found)
+                parts.append(image.digest + low.to_bytes(4, "little") + high.to_bytes(4, "little"))
+        return b"".join(parts)
+
+    last = int(images[-1].places[-1]) + page_tokens
+    return tuple(chained(root, tokens[: last // page_tokens * page_tokens], page_tokens, seen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from collections import Counter
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spatz import __version__
-from spatz.errors import ConfigError
+from spatz.commands.json_file import write_json_file
 from spatz.evals.haystack import Counted
 from spatz.evals.perplexity import Perplexity
 
@@ -120,10 +119,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def write_json(report: Report, path: Path) -> None:
-    try:
-        path.write_text(json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--json: {path}: {error.strerror or error}") from None
+    write_json_file(as_json(report), path, indent=1)
 
 
 def print_report(report: Report) -> None:

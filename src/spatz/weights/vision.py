@@ -148,7 +148,6 @@ class TowerPlan:
 
     tower: Tower
     tensors: Mapping[str, Tensor]  # by the name in the core
-    swapped: bool = False  # older files have up and down the other way round
 
 
 def is_vision_tensor(name: str) -> bool:
@@ -235,18 +234,16 @@ def plan_mmproj(file: GGUFFile, text_hidden: int) -> TowerPlan:
             names[f"layers.{i}.{name}"] = f"v.blk.{i}.{rest}.weight"
             names[f"layers.{i}.{name}_bias"] = f"v.blk.{i}.{rest}.bias"
     first = file.tensors.get("v.blk.0.ffn_down.bias")
-    swapped = tower.hidden != tower.intermediate and first is not None and first.shape == (tower.intermediate,)
-    if swapped:
+    # Older files have up and down the other way round.
+    if tower.hidden != tower.intermediate and first is not None and first.shape == (tower.intermediate,):
         for i in range(tower.layers):
             for end in ("", "_bias"):
                 up, down = f"layers.{i}.ffn_up{end}", f"layers.{i}.ffn_down{end}"
                 names[up], names[down] = names[down], names[up]
-    return _matched(tower, names, file.tensors, swapped=swapped)
+    return _matched(tower, names, file.tensors)
 
 
-def _matched(
-    tower: Tower, names: Mapping[str, str], tensors: Mapping[str, Tensor], *, swapped: bool = False
-) -> TowerPlan:
+def _matched(tower: Tower, names: Mapping[str, str], tensors: Mapping[str, Tensor]) -> TowerPlan:
     found: dict[str, Tensor] = {}
     for target, shape in tower.shapes().items():
         tensor = tensors.get(names[target])
@@ -261,7 +258,7 @@ def _matched(
     extra = tensors.keys() - {tensor.name for tensor in found.values()}
     if extra:
         raise WeightsError(f"{len(extra)} tensors belong to nothing that vision towers have here, one is {min(extra)}")
-    return TowerPlan(tower, found, swapped)
+    return TowerPlan(tower, found)
 
 
 def _whole(value: object, name: str) -> int:
