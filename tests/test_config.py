@@ -86,7 +86,7 @@ def test_unknown_variables_are_told() -> None:
 
 def test_secrets_have_no_flag_and_are_not_shown() -> None:
     secret = [option for option in options() if option.secret]
-    assert [option.name for option in secret] == ["fetch_proxy", "api_key", "database_url"]
+    assert [option.name for option in secret] == ["fetch_proxy", "brave_key", "tavily_key", "api_key", "database_url"]
     assert not any(option.switch for option in secret)
     assert "hunter2" not in repr(load(environ={"SPATZ_API_KEY": "hunter2"}))
 

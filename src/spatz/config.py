@@ -211,6 +211,26 @@ class Settings:
         group="inputs",
         secret=True,  # it may hold a password
     )
+    search_providers: tuple[str, ...] = _option(
+        (),
+        "Who is asked for web searches: local, searxng, brave, tavily, ddgs; or off. Empty takes the local index if it "
+        "holds anything, and all that have a URL or a key below; without any of these, ddgs.",
+        group="search",
+        flag="--search-provider",
+    )
+    search_url: str = _option("", "The base URL of a SearXNG server.", group="search")
+    brave_key: str = _option("", "The key for Brave's search API.", group="search", secret=True)
+    tavily_key: str = _option("", "The key for Tavily's search API.", group="search", secret=True)
+    search_seconds: float = _option(
+        12.0, "How long searching and reading pages may take for one answer.", group="search", least=0.1, most=600
+    )
+    search_page_mb: int = _option(4, "Largest page that is read for an answer.", group="search", least=1, most=1024)
+    search_cache_minutes: int = _option(
+        60, "How long results and pages are used again; 0 keeps none.", group="search", least=0, most=1_000_000
+    )
+    search_host_rate: float = _option(
+        4.0, "Pages that are fetched from one host in a second, at most.", group="search", least=0.01, most=1000
+    )
     host: str = _option("127.0.0.1", "Address to listen on. Anything but loopback needs an API key.", group="server")
     port: int = _option(8000, "Port to listen on; 0 takes a free one.", group="server", least=0, most=65535)
     aliases: tuple[str, ...] = _option(

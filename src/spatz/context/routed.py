@@ -35,6 +35,7 @@ class Plan:
     asked: int = 0  # at or a little behind it: from here on it is the question
     passages: tuple[Range, ...] = ()  # before `asked`: what the question is about, in order, disjoint; none: not known
     kept: tuple[Range, ...] = ()  # before `asked`: what it sees in any case, such as a system prompt; as passages are
+    said: bool = False  # the passages stand behind the question, too, and it does not see them before it
     whole: bool = False  # every layer is run for every token, because its log-probabilities are wanted
 
 
@@ -235,7 +236,8 @@ class RoutedText:
         self.read = list(passages)
         if computed > reach.sinks:
             self._slide(tokens, computed, kept=True)
-            self._look_back(_within([*plan.kept, *passages], reach.sinks, computed))
+            seen = plan.kept if plan.said else (*plan.kept, *passages)
+            self._look_back(_within(seen, reach.sinks, computed))
         if passages[-1][1] > computed:
             return computed  # the last tokens before the question are part of it
         self._first = plan.asked

@@ -102,7 +102,7 @@ def _prompt(
         pieces += _joined(tokens, [span for span in spans if start <= span[0] < end], between)
         at = end
     room -= sum(end - start for start, end in spans)
-    return np.concatenate([*pieces, said_again(tokens, question, at, spans, forms, gap, room)])
+    return np.concatenate([*pieces, said_again(tokens, question, at, spans, forms, gap, room)[0]])
 
 
 def said_again(
@@ -113,20 +113,22 @@ def said_again(
     forms: WordForms,
     gap: Sequence[int],
     room: int,
-) -> NDArray[np.int32]:
+) -> tuple[NDArray[np.int32], bool]:
     """What comes behind the long texts: tokens[at:], and if they are short enough the passages and the question again.
 
     A small model that has read the question answers far better from what it reads then. room: tokens that this may add.
+    Also whether the passages are in it.
     """
     between = np.array(gap, np.int32)
     last = question.asked_end
     first, until = question.asked[-1]
     size = sum(end - start for start, end in spans)
     if size + (until - first) + 2 * len(gap) > room:
-        return tokens[at:]
+        return tokens[at:], False
     if not spans or size > AGAIN:
         # What was asked before the text is far away from its answer.
-        return tokens[at:] if first >= at else np.concatenate([between, tokens[first:until], between, tokens[at:]])
+        asked = [] if first >= at else [between, tokens[first:until], between]
+        return np.concatenate([*asked, tokens[at:]]), False
     again = _joined(tokens, spans, between)
     if first < at:  # it was asked before the text
         pieces = [between, tokens[first:until], between, *again, tokens[at:]]
@@ -134,7 +136,7 @@ def said_again(
         pieces = [tokens[at:last], between, *again, tokens[first:]]
     else:
         pieces = [tokens[at:last], between, *again, tokens[last:]]
-    return np.concatenate(pieces)
+    return np.concatenate(pieces), True
 
 
 def _joined(tokens: NDArray[np.int32], spans: Sequence[Range], between: NDArray[np.int32]) -> list[NDArray[np.int32]]:

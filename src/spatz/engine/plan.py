@@ -113,9 +113,9 @@ def _routed(request: Request, backend: Backend, prompt: NDArray[np.int32], max_n
     search = far.search_of(chain(digests[-1] if digests else far.root, prompt[tail:asked]), prompt[:asked], forms)
     found = [(start, min(end, asked)) for start, end in find_passages(prompt, question, search, forms, backend.vocab)]
     passages = tuple(sorted(span for span in found if span[0] < span[1]))
-    behind = said_again(prompt, question, asked, passages, forms, backend.gap, far.reach.again)
+    behind, said = said_again(prompt, question, asked, passages, forms, backend.gap, far.reach.again)
     run = np.concatenate([prompt[:asked], behind])
-    route = Plan(tail, asked, passages, _kept(question, asked))
+    route = Plan(tail, asked, passages, _kept(question, asked), said)
     return Planned(ContextMode.ROUTED, run, total, max_new, use, route, digests)
 
 

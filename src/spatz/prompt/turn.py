@@ -18,12 +18,14 @@ __all__ = [
     "GrammarFormat",
     "InputRead",
     "JsonFormat",
+    "Location",
     "Message",
     "OutputFormat",
     "Tool",
     "ToolCall",
     "ToolChoice",
     "Turn",
+    "WebSearch",
     "spoken",
 ]
 
@@ -77,6 +79,28 @@ class ToolChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """Roughly where the user is, as the user says it; "" for what is not told."""
+
+    country: str = ""  # ISO 3166-1 alpha-2, in upper case
+    region: str = ""
+    city: str = ""
+    timezone: str = ""  # IANA
+
+
+@dataclass(frozen=True, slots=True)
+class WebSearch:
+    """The web may be searched for the answer."""
+
+    size: Literal["low", "medium", "high"] = "medium"  # how much is read
+    location: Location | None = None
+    allowed_domains: tuple[str, ...] = ()  # without scheme, in lower case; with their subdomains; none: all
+    blocked_domains: tuple[str, ...] = ()
+    required: bool = False  # it is searched in any case; else if the question calls for it
+    most_calls: int | None = None  # searches, opened pages and finds together
+
+
+@dataclass(frozen=True, slots=True)
 class InputRead:
     """An image or a file of the request, and what was read of it."""
 
@@ -92,6 +116,7 @@ class Turn:
     parallel_tool_calls: bool = True
     output_format: OutputFormat | None = None  # None: free text
     inputs: tuple[InputRead, ...] = ()  # what the messages' parts name as their source
+    web_search: WebSearch | None = None
 
 
 def spoken(content: Any) -> str:

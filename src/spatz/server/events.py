@@ -7,9 +7,22 @@ from typing import Literal
 
 from spatz.engine.request import TokenLogprob
 from spatz.prompt.turn import ToolCall
+from spatz.search.result import SearchResult
 from spatz.server.generate import Totals
 
-__all__ = ["CallArguments", "CallDone", "CallStarted", "Event", "Finished", "Reason", "TextDelta"]
+__all__ = [
+    "CallArguments",
+    "CallDone",
+    "CallStarted",
+    "Cited",
+    "Event",
+    "Finished",
+    "Reason",
+    "SearchAction",
+    "SearchDone",
+    "SearchStarted",
+    "TextDelta",
+]
 
 Reason = Literal["stop", "length", "tool_calls"]
 
@@ -45,6 +58,41 @@ class CallDone:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchAction:
+    """What is done on the web, once for all choices and before their text."""
+
+    kind: Literal["search", "open_page", "find_in_page"]
+    queries: tuple[str, ...] = ()  # of a search; the first is the main one
+    url: str = ""  # of open_page and find_in_page
+    pattern: str = ""  # of find_in_page
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStarted:
+    id: str  # ws_...
+    action: SearchAction
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDone:
+    id: str
+    action: SearchAction
+    sources: tuple[SearchResult, ...] = ()  # the pages that were found, best first; what was opened, of a page
+    failed: bool = False  # nothing came of it; what went wrong is in the usage
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A page supports characters [start, end) of the choice's text, all of which has been told."""
+
+    index: int
+    url: str
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The end of one choice. usage: on the last one, over all choices."""
 
@@ -53,4 +101,4 @@ class Finished:
     usage: Totals | None = None
 
 
-Event = TextDelta | CallStarted | CallArguments | CallDone | Finished
+Event = TextDelta | CallStarted | CallArguments | CallDone | SearchStarted | SearchDone | Cited | Finished

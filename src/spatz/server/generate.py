@@ -18,6 +18,7 @@ from spatz.engine.request import ContextUse, Delta, FinishReason, Request, Token
 from spatz.errors import RequestError
 from spatz.prompt.build import Prompt
 from spatz.prompt.turn import Turn
+from spatz.search.use import SearchUse
 from spatz.server.context import context_body, planned, shared_mode
 from spatz.server.input_use import InputUse
 from spatz.server.meter import Charge, Meter
@@ -69,6 +70,7 @@ class Totals:
     cached_tokens: int = 0
     contexts: dict[int, ContextUse] = field(default_factory=dict)  # by the place of the prompt
     inputs: Sequence[InputUse] = ()  # its images and files
+    search: SearchUse | None = None  # None: nothing was searched
 
     def add(self, usage: Usage, place: int = 0) -> None:
         """place: of the prompt in its request."""
@@ -84,7 +86,11 @@ class Totals:
     def told(self) -> dict[str, Any]:
         """The object `spatz` of a usage."""
         told = context_body(self.contexts)
-        return told | {"inputs": [use.body() for use in self.inputs]} if self.inputs else told
+        if self.inputs:
+            told["inputs"] = [use.body() for use in self.inputs]
+        if self.search is not None:
+            told["search"] = self.search.body()
+        return told
 
     def body(self) -> dict[str, Any]:
         image_tokens = self.image_tokens

@@ -95,7 +95,9 @@ class ResponseWriter:
             data = self._close_done("completed")
             self._done = event
             return data
-        return self._finish(event)
+        if isinstance(event, Finished):
+            return self._finish(event)
+        return b""
 
     def end(self) -> bytes:
         """The last event, when the events of the answer have come to their end."""
