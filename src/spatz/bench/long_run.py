@@ -22,12 +22,12 @@ from spatz.bench.client import Client, Streamed
 from spatz.bench.guests import Guests, percentile
 from spatz.bench.long_prompt import ANSWER_TOKENS, LongPrompt, make_long_prompt
 from spatz.bench.long_report import LongReport
-from spatz.bench.memory import MemoryWatch
 from spatz.bench.progress import Tell
 from spatz.bench.server_metrics import ServerMetrics
 from spatz.config import Settings
 from spatz.errors import ConfigError, SpatzError
 from spatz.evals.case import Case
+from spatz.evals.process_memory import MemoryWatch
 from spatz.weights.model_files import open_model
 
 __all__ = ["measure_long"]

@@ -13,7 +13,6 @@ from spatz import _core
 from spatz.bench.children import cold_start_s, serving
 from spatz.bench.client import Client
 from spatz.bench.limits import Work, measure_limits
-from spatz.bench.memory import peak_memory
 from spatz.bench.parallel import run_batch
 from spatz.bench.peer import Peer
 from spatz.bench.plan import Plan
@@ -23,6 +22,7 @@ from spatz.bench.runner import Ours, Runner
 from spatz.bench.text import TextTokens, long_text
 from spatz.config import Settings
 from spatz.errors import ConfigError
+from spatz.evals.process_memory import peak_memory
 from spatz.weights.load import LoadedModel, load_model
 from spatz.weights.model_files import open_model
 

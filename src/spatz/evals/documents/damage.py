@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from spatz.errors import SpatzError
 from spatz.evals.documents.mutations import mutations
 from spatz.evals.documents.together import together
+from spatz.evals.process_memory import peak_memory
 from spatz.inputs.document import InputError, ReadOptions
 from spatz.inputs.pool import ReaderPool
 from spatz.inputs.reading import Accept
@@ -84,10 +83,9 @@ async def _read_all(
 def _peak_mb(pid: int) -> int:
     """The most that a process has held since it was started; 0 where it has gone, or this system does not tell."""
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    except OSError:
+        return peak_memory(pid) >> 20
+    except SpatzError:
         return 0
-    return int(found[1]) >> 10 if found else 0
 
 
 async def _read(pool: ReaderPool, name: str, data: bytes, kind: Accept, damage: Damage, told: _Told) -> None:

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from spatz.bench.memory import Memory, MemoryWatch, memory, peak_memory
 from spatz.errors import SpatzError
+from spatz.evals.process_memory import Memory, MemoryWatch, memory, peak_memory
 
 
 def test_own_memory_and_that_of_files_are_told_apart() -> None:
