@@ -287,6 +287,24 @@ def test_a_system_prompt_behind_the_sinks_is_seen(here: Setting) -> None:
     assert sum(end - start for start, end in planned(1000).kept) <= 1024
 
 
+@pytest.mark.parametrize("again", [0, 2048])
+def test_passages_that_are_said_again_are_not_seen_twice(tiny: LoadedModel, store: BlockStore, again: int) -> None:
+    made = setting(tiny, store, reach=replace(REACH, again=again))
+    _, group = made.ask(text(6000))
+    plan = group.planned.route
+    assert plan is not None and plan.passages and plan.said == bool(again)
+    size = sum(end - start for start, end in plan.passages)
+    assert (len(group.prompt) - 6000 >= size) == plan.said
+    while not group.first_token:
+        made.driver.step()
+    routed = group.unfinished[0].routed
+    assert routed is not None and routed.read == list(plan.passages)
+    # One page of sinks, and what is brought near is brought near in whole pages.
+    near = routed.far_pages - 1
+    assert near == 0 if again else near * _core.PAGE_TOKENS >= size
+    made.driver.cancel(group)
+
+
 def test_what_cannot_be_kept_is_refused_and_the_others_go_on(tiny: LoadedModel) -> None:
     little = BlockStore(None, limit_bytes=0, memory_bytes=40 * 2 * 4608)
     made = setting(tiny, little)
