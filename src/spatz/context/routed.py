@@ -4,9 +4,9 @@ Sits between the scheduler, which runs the tokens, and the block store. The text
 tokens. Each grid sees its sinks, the window before it, and in the far heads the pieces that were looked up for it. What
 leaves the window goes into blocks. The question sees the sinks and the passages that it is about, and nothing else of
 the text: what happens to stand before it misleads a small model. Passages that are said again behind it are not seen
-before it, too: of several values of one name, it would say one twice. What is
-looked up is brought near: keys are turned to the places just before the window. Everything before the question depends
-on the tokens alone, so it is shared.
+before it, too: of several values of one name, it would say one twice. What is looked up is brought near: keys are
+turned to the places just before the window. Everything before the question depends on the tokens alone, so it is
+shared.
 
 Nothing here runs the model. Not thread-safe: the engine's step thread owns it.
 """
