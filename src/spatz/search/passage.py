@@ -16,3 +16,5 @@ class Passage:
     end: int
     text: str  # what is shown of it: with the heading that it stands under, one line's breaks put together
     score: float = 0.0  # how much it says to the question; passages of one ranking compare
+    covers: float = 0.0  # 0..1, the part of what is asked, by rarity, whose words stand in it
+    heading: str = ""  # that it stands under; the text begins with it, a colon and a line break then

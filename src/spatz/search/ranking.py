@@ -1,0 +1,154 @@
+"""Which passages of the pages that were read say most of what is asked: BM25 over stems, names as written, neighbours.
+
+Sits between splitting.py and brief.py. How rare a word is, is counted over all passages of all pages; a word in a
+heading or title counts for the passages under it, for less. What several pages have word for word is taken once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import log1p
+
+from spatz.search.page import Page
+from spatz.search.passage import Passage
+from spatz.search.splitting import split
+from spatz.search.words import ALIKE, Term, folded, places, terms
+
+__all__ = ["rank", "tells"]
+
+K1 = 1.0  # BM25: how soon more of one word says no more
+B = 0.4  # and how much long passages are held against
+HEADED = 0.5  # of a word in a heading, as if it stood in the passage so often
+TITLED = 0.35  # in the page's title
+NEAR = 40  # characters within which two words stand side by side
+FEW = 3  # passages of one page, while others have any
+SAME = 0.7  # of a passage's words that a better one has too, and it says nothing new
+RUN = 5  # words in a row that are compared for that
+ENOUGH = 0.4  # what a passage must cover to be to the point
+
+
+def rank(question: str, queries: Sequence[str], pages: Sequence[Page], *, most: int) -> list[Passage]:
+    """The best at most `most` passages of the pages, best first, each with its score and what it covers.
+
+    question: what is asked, in full (where it leans on the conversation: as it was rewritten). queries: what was
+    searched for, whose words count for less. pages: in order of preference. Scores of one ranking can be compared.
+    """
+    wanted = terms(question, queries)
+    passages = [_Pages(page, wanted) for page in pages]
+    count = sum(len(page.passages) for page in passages)
+    rarity = {
+        term: term.weight * log1p((count - found + 0.5) / (found + 0.5))
+        for term in wanted
+        for found in [sum(len(page.inside[term]) for page in passages)]
+    }
+    whole = sum(rarity.values()) or 1.0
+    average = sum(len(passage.text) for page in passages for passage in page.passages) / max(count, 1)
+    scored = [passage for page in passages for passage in page.scored(rarity, whole, average)]
+    scored.sort(key=lambda passage: -passage.score)
+    return list(_picked(scored, most))
+
+
+def tells(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether any of the passages says something to the point; if not, the answer has to say that nothing was found.
+
+    passages: of rank, for the same question.
+    """
+    return any(passage.covers >= ENOUGH for passage in passages)
+
+
+class _Pages:
+    """One page's passages, and which of them hold what is looked for."""
+
+    def __init__(self, page: Page, wanted: Sequence[Term]) -> None:
+        self.passages = split(page)
+        self.wanted = wanted
+        text = folded("\n\n".join(passage.text for passage in self.passages))
+        self._starts: list[int] = []
+        at = 0
+        for passage in self.passages:
+            self._starts.append(at)
+            at += len(passage.text) + 2
+        title = folded(page.title)
+        self.titled: dict[Term, float] = {}
+        self.inside: dict[Term, dict[int, float]] = {}  # passage -> how often, with parts of a time
+        stood: dict[str, list[int]] = {}
+        for term in sorted(wanted, key=lambda term: term.pair is not None):
+            if term.pair is None:
+                full, alike = places(text, term)
+                stood.setdefault(term.form, full)
+                self.inside[term] = self._counted(full, alike)
+                full, alike = places(title, term)
+                self.titled[term] = TITLED if full else TITLED * ALIKE if alike else 0.0
+            else:
+                first, second = (stood.get(form) or () for form in term.pair)
+                self.inside[term] = self._counted(list(_beside(first, second)), [])
+                self.titled[term] = 0.0
+
+    def _counted(self, full: Sequence[int], alike: Sequence[int]) -> dict[int, float]:
+        counts: dict[int, float] = defaultdict(float)
+        for found, share in ((full, 1.0), (alike, ALIKE)):
+            for at in found:
+                place = bisect_right(self._starts, at) - 1
+                headed = at - self._starts[place] < len(self.passages[place].heading)
+                counts[place] += share * (HEADED if headed else 1.0)
+        return counts
+
+    def scored(self, rarity: dict[Term, float], whole: float, average: float) -> Iterator[Passage]:
+        scores = [0.0] * len(self.passages)
+        covers = [0.0] * len(self.passages)
+        for term, tells in rarity.items():
+            inside, titled = self.inside[term], self.titled[term]
+            for place in inside if not titled else range(len(self.passages)):
+                often = inside.get(place, 0.0) + titled
+                length = len(self.passages[place].text) / average
+                scores[place] += tells * often * (K1 + 1) / (often + K1 * (1 - B + B * length))
+                covers[place] += tells * min(often, 1.0)
+        for passage, score, cover in zip(self.passages, scores, covers, strict=True):
+            if score > 0.0:
+                yield replace(passage, score=score, covers=cover / whole)
+
+
+def _beside(first: Sequence[int], second: Sequence[int]) -> Iterator[int]:
+    """Where one of the first stands near one of the second."""
+    at = 0
+    for place in first:
+        while at < len(second) and second[at] < place - NEAR:
+            at += 1
+        if at < len(second) and second[at] <= place + NEAR:
+            yield place
+
+
+def _picked(scored: Sequence[Passage], most: int) -> Iterator[Passage]:
+    """Best first, without repetitions; of one page only a few while there are others."""
+    left = []
+    seen: set[tuple[str, ...]] = set()
+    counts: Counter[str] = Counter()
+    taken = 0
+    for passage in scored:
+        if taken == most:
+            return
+        if counts[passage.page.url] >= FEW:
+            left.append(passage)
+        elif _new(passage, seen):
+            counts[passage.page.url] += 1
+            taken += 1
+            yield passage
+    for passage in left:
+        if taken == most:
+            return
+        if _new(passage, seen):
+            taken += 1
+            yield passage
+
+
+def _new(passage: Passage, seen: set[tuple[str, ...]]) -> bool:
+    """Whether it says anything that has not been taken yet; then it counts as taken."""
+    words = passage.text.lower().split()
+    runs = {tuple(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
+    if len(runs & seen) >= SAME * len(runs):
+        return False
+    seen |= runs
+    return True
