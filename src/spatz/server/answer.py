@@ -13,15 +13,17 @@ from dataclasses import dataclass, field, replace
 
 from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams, TokenLogprob
 from spatz.errors import ContextLengthError
-from spatz.prompt.tools import chosen, may_answer_text, undecided
+from spatz.prompt.tools import callable_tools, chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.call_reader import CallReader
 from spatz.server.context import context_limit
-from spatz.server.events import CallArguments, CallDone, CallStarted, Event, Finished, Reason, TextDelta
+from spatz.server.events import CallArguments, CallDone, CallStarted, Cited, Event, Finished, Reason, TextDelta
 from spatz.server.generate import LONG_TEXT, Totals, stream, text_size
 from spatz.server.input_use import InputUse, input_uses
 from spatz.server.meter import Meter
+from spatz.server.search_decision import decide, may_call_instead
 from spatz.server.served import ServedModel
+from spatz.server.web_search import Citing, Findings, Research, Web, check_web
 
 __all__ = [
     "Answer",
@@ -49,6 +51,7 @@ class Answer:
     text: str = ""
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
+    citations: list[Cited] = field(default_factory=list)
     reason: Reason = "stop"
 
 
@@ -60,6 +63,7 @@ class Work:
     request: Request
     undecided: bool = False  # whether it calls a tool is found out first, when it is answered
     inputs: tuple[InputUse, ...] = ()  # what its images and files cost
+    web: Web | None = None  # what is searched, where its turn may
 
     @property
     def params(self) -> SamplingParams:
@@ -75,9 +79,17 @@ async def prepare(
     source: str,
     meter: Meter,
     context: ContextMode,
+    web: Web | None = None,
 ) -> Work:
-    """The turn as work for the engine. Raises RequestError for what cannot be served, before anything runs."""
-    open_question = undecided(turn, model.dialect)
+    """The turn as work for the engine. Raises RequestError for what cannot be served, before anything runs.
+
+    web: what the server searches with; needed for a turn with a web search.
+    """
+    if turn.web_search is None:
+        web = None
+    else:
+        check_web(web, "tools" if source == "input" else "web_search_options")
+    open_question = undecided(turn, model.dialect) or (web is not None and may_call_instead(turn))
     if open_question:
         # Whatever is decided, it has to be possible.
         await model.constrain(chosen(turn, tuple(tool.name for tool in turn.tools)), source)
@@ -92,7 +104,7 @@ async def prepare(
         owner=meter.caller.owner,
     )
     completed = await _completed(model, first, request)
-    return Work(turn, completed, open_question, input_uses(turn, completed.areas))
+    return Work(turn, completed, open_question, input_uses(turn, completed.areas), web)
 
 
 async def _completed(model: ServedModel, turn: Turn, request: Request) -> Request:
@@ -122,25 +134,45 @@ async def _completed(model: ServedModel, turn: Turn, request: Request) -> Reques
 async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> AsyncGenerator[Event, None]:
     """The events of all choices as they come. Closing it frees the request's slot."""
     turn, request = work.turn, work.request
-    if work.undecided:
+    found: Findings | None = None
+    if work.web is not None:
+        decided = await decide(model, turn, request)
+        turn = decided.turn
+        if decided.searches:
+            meter.check([request])  # before anybody else is asked for this caller
+            research = Research(work.web, model, turn, request)
+            async with aclosing(research.events()) as events:
+                async for step in events:
+                    yield step
+            found = research.findings
+            turn, request = found.turn, await _completed(model, found.turn, request)
+    elif work.undecided:
         turn = await model.judge.decide(turn, request)
-        if not may_answer_text(turn):
-            request = await _completed(model, turn, request)
+    if work.undecided and callable_tools(turn):
+        request = await _completed(model, turn, request)
     named = work.turn.tool_choice.mode == "required" and len(work.turn.tool_choice.names) == 1
     readers = [CallReader(index, turn, model.dialect, named=named) for index in range(request.params.n)]
+    citing = Citing(found, request.params.n)
     totals = Totals()
     totals.inputs = work.inputs
+    totals.search = None if found is None else found.use
     left = request.params.n
     async with aclosing(stream(model, [request], meter)) as deltas:
         async for index, delta in deltas:
             for event in readers[index].read(delta):
                 yield event
+                for cited in citing.after(event):
+                    yield cited
             if delta.usage is not None:
                 totals.add(delta.usage)
             if delta.finish_reason is not None:
                 left -= 1
                 for event in readers[index].end(delta.finish_reason is FinishReason.LENGTH):
                     yield event
+                    for cited in citing.after(event):
+                        yield cited
+                for cited in citing.end(index):
+                    yield cited
                 yield Finished(index, readers[index].reason, None if left else totals)
 
 
@@ -158,6 +190,8 @@ class Answers:
             self.choices[event.index].logprobs.extend(event.logprobs)
         elif isinstance(event, CallDone):
             self.choices[event.index].calls.append(event.call)
+        elif isinstance(event, Cited):
+            self.choices[event.index].citations.append(event)
         elif isinstance(event, Finished):
             self.choices[event.index].text = "".join(self._pieces[event.index])
             self.choices[event.index].reason = event.reason

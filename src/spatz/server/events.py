@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from spatz.engine.request import TokenLogprob
 from spatz.prompt.turn import ToolCall
 from spatz.search.result import SearchResult
-from spatz.server.generate import Totals
+
+if TYPE_CHECKING:
+    from spatz.server.generate import Totals  # it imports what `spatz run` can do without
 
 __all__ = [
     "CallArguments",

@@ -42,6 +42,11 @@ class Meter:
         reserved = [0] * len(requests) if self._ticket is None else self._ticket.reserve(requests)
         return [Charge(self, tokens) for tokens in reserved]
 
+    def check(self, requests: Sequence[Request]) -> None:
+        """As admit, and nothing is taken."""
+        for charge in self.admit(requests):
+            charge.drop()
+
     def count(self, usage: Usage) -> None:
         for counter in self._counters:
             counter(self.caller, usage, 0 if self._counted else 1)

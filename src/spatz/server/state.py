@@ -29,6 +29,7 @@ from spatz.server.meter import Counter, Meter
 from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
 from spatz.server.usage import UsageRecorder
+from spatz.server.web_search import Web
 from spatz.store.db import Database
 from spatz.store.files import Files
 
@@ -53,6 +54,7 @@ class State:
     reader: CachedReader = field(init=False)
     fetcher: Fetcher | None = field(init=False)  # None: nothing is fetched
     fetched: FetchedBefore = field(default_factory=FetchedBefore)
+    web: Web = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.database)
@@ -71,6 +73,7 @@ class State:
         self.fetcher = fetcher_of(self.settings)
         if self.fetcher is not None:
             self.services.append(_closing(self.fetcher))
+        self.web = Web(self.settings, self.fetcher, self.reader)
         self.names = tuple(dict.fromkeys((self.model.name, *self.settings.aliases)))
 
     def check_model(self, name: str) -> None:
