@@ -1,0 +1,1 @@
+"""How well web search answers: a site of real documentation with planted facts, and the questions for them."""
