@@ -16,7 +16,10 @@ from pydantic import BaseModel, TypeAdapter
 PATH = "/v1/responses"
 # What the open specification requires and the SDK does not name.
 OPEN_KEYS = {"presence_penalty", "frequency_penalty", "store"}
-OUR_KEYS = {"spatz"}  # in the usage: how the prompt was read
+OUR_KEYS = {
+    "spatz",  # in the usage: how the prompt was read
+    "results",  # of a search: it can be included, but has no type
+}
 MORE_KEYS = {"obfuscation", "bytes", "name", "status"}  # what is in some versions of the SDK
 KEYS = {  # always there, by the reference
     "id",

@@ -64,7 +64,9 @@ def generation(examples: int) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     folder = tmp_path_factory.mktemp("data")
-    settings = Settings(data_dir=folder, max_body_mb=1, allowed_hosts=("testserver",), fetch="off")
+    settings = Settings(
+        data_dir=folder, max_body_mb=1, allowed_hosts=("testserver",), fetch="off", search_providers=("local",)
+    )
     app = create_app(FakeModel(), settings)
     app.state.spatz.reader.pool = FakePool()
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config())

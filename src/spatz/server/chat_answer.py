@@ -12,7 +12,8 @@ from typing import Any
 
 from spatz.engine.request import TokenLogprob
 from spatz.prompt.turn import ToolCall
-from spatz.server.answer import Answer, CallArguments, CallStarted, Reason
+from spatz.server.answer import Answer
+from spatz.server.events import CallArguments, CallStarted, Cited, Reason
 from spatz.server.generate import Totals
 from spatz.server.sse import quote
 
@@ -71,11 +72,30 @@ def chat_completion(
 
 
 def _message(answer: Answer) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []}
+    annotations = [_annotation(cited) for cited in answer.citations]
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": answer.text,
+        "refusal": None,
+        "annotations": annotations,
+    }
     if answer.calls:
         message["content"] = answer.text or None
         message["tool_calls"] = [_call(call) for call in answer.calls]
     return message
+
+
+def _annotation(cited: Cited) -> dict[str, Any]:
+    """Nested here, and flat in Responses."""
+    return {
+        "type": "url_citation",
+        "url_citation": {
+            "url": cited.url,
+            "title": cited.title,
+            "start_index": cited.start,
+            "end_index": cited.end,
+        },
+    }
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -102,6 +122,7 @@ class ChatChunks:
         self._before = [f'{self._head}{{"index":{index},"delta":' for index in range(choices)]
         self._begun: set[int] = set()  # choices whose role was sent
         self._fields: dict[int, tuple[str, str]] = {}  # of the call that each choice is writing
+        self._annotations: dict[int, list[dict[str, Any]]] = {}  # of each choice, until its end
         self._usage = ',"usage":null' if include_usage else ""
         self._obfuscate = obfuscate
         self._top_logprobs = top_logprobs
@@ -130,9 +151,16 @@ class ChatChunks:
         call = f'{{"index":{event.position},"{field}":{{"{argument}":{quote(event.text)}}}}}'
         return self._call(event.index, call, len(event.text))
 
+    def cite(self, event: Cited) -> None:
+        """Told in one chunk, at the choice's end: the SDKs join the lists of two chunks wrongly, or not at all."""
+        self._annotations.setdefault(event.index, []).append(_annotation(event))
+
     def finish(self, index: int, reason: Reason) -> bytes:
         end = f',"finish_reason":"{reason}"}}]{self._usage}}}\n\n'
         first = self._role(index, '""')
+        if index in self._annotations:
+            delta = _json({"annotations": self._annotations.pop(index)})
+            first += f'{self._before[index]}{delta},"logprobs":null{self._end(self._text_end, 0)}'
         return f'{first}{self._before[index]}{{}},"logprobs":null{self._end(end, 0)}'.encode()
 
     def usage(self, totals: Totals) -> bytes:

@@ -20,6 +20,7 @@ __all__ = ["MAX_MESSAGES", "AnyMessage", "check_order", "mentions"]
 
 MAX_MESSAGES = 65_536
 MAX_CALLS = 128  # in one message
+MAX_ANNOTATIONS = 10_000
 ROLES = ("system", "developer", "user", "assistant", "tool")
 INPUT_PARTS = ("image_url", "file")
 
@@ -212,6 +213,20 @@ AnyCall = Annotated[
 ]
 
 
+class UrlCitation(Strict):
+    url: Annotated[str, Field(max_length=10_000)]
+    title: Annotated[str, Field(max_length=10_000)]
+    start_index: Annotated[int, Field(ge=0)]
+    end_index: Annotated[int, Field(ge=0)]
+
+
+class Annotation(Strict):
+    """Of an answer that is sent back; the model is not told of it."""
+
+    type: Literal["url_citation"]
+    url_citation: UrlCitation
+
+
 class AssistantMessage(Message):
     role: Literal["assistant"]
     content: AnswerContent | None = None
@@ -221,7 +236,7 @@ class AssistantMessage(Message):
     audio: refused("audio") = None  # type: ignore[valid-type]
     # What our own answers carry, and what the client library adds, so that an answer can be sent back as it came.
     parsed: Any = None
-    annotations: Annotated[list[Any], Field(max_length=0)] | None = None
+    annotations: Annotated[list[Annotation], Field(max_length=MAX_ANNOTATIONS)] | None = None
     # litellm puts what it does not know of an answer there and sends it back: `{"refusal": null}` of ours.
     provider_specific_fields: dict[Literal["refusal"], None] | None = None
 

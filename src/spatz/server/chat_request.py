@@ -17,6 +17,7 @@ from spatz.server.chat_messages import MAX_MESSAGES, AnyMessage, check_order, me
 from spatz.server.chat_tools import MAX_TOOLS, AnyTool, Choice, check_names, turn_choice, turn_tools
 from spatz.server.fields import MaxTokens, Sampling, ServiceTier, problem, refused
 from spatz.server.metadata import Metadata
+from spatz.server.web_search_fields import WebSearchOptions
 
 __all__ = ["ChatRequest"]
 
@@ -39,6 +40,7 @@ class ChatRequest(Sampling):
     tools: Annotated[list[AnyTool], Field(min_length=1, max_length=MAX_TOOLS)] | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: bool | None = None
+    web_search_options: WebSearchOptions | None = None
     store: bool | None = None
     metadata: Metadata | None = None
     # Each of these can only have the value that is already the case.
@@ -55,7 +57,6 @@ class ChatRequest(Sampling):
     prediction: refused("prediction") = None  # type: ignore[valid-type]
     prompt_cache_options: refused("prompt_cache_options") = None  # type: ignore[valid-type]
     verbosity: refused("verbosity") = None  # type: ignore[valid-type]
-    web_search_options: refused("web_search_options") = None  # type: ignore[valid-type]
 
     @model_validator(mode="after")
     def check(self) -> ChatRequest:
@@ -110,4 +111,5 @@ class ChatRequest(Sampling):
             turn_choice(self.tool_choice, self.tools or ()),
             self.parallel_tool_calls is not False,
             wanted,
+            web_search=None if self.web_search_options is None else self.web_search_options.wanted(),
         )

@@ -7,6 +7,7 @@ is stored, and what an `include` leaves of it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from spatz.errors import RequestError
@@ -16,9 +17,11 @@ from spatz.server.responses_items import Item
 from spatz.server.responses_kept import new_id
 from spatz.server.responses_request import LOGPROBS, ResponseRequest
 from spatz.server.responses_text import TextConfig
-from spatz.server.responses_tools import choice_body, tool_body
+from spatz.server.responses_tool_choice import choice_body
+from spatz.server.responses_tools import tool_body
+from spatz.server.web_search_item import shown_search
 
-__all__ = ["Response", "dump", "end", "failure", "new_response", "usage_body", "without_logprobs"]
+__all__ = ["Response", "dump", "end", "failure", "included", "new_response", "shown", "usage_body"]
 
 Response = dict[str, Any]
 # Of the API's few codes, those that readers of images use, too.
@@ -118,11 +121,17 @@ def dump(value: object) -> str:
     return dumps(value).decode()
 
 
-def without_logprobs(items: list[Item], include: list[str] | None) -> list[Item]:
-    """Log-probabilities are only told to those who ask for them."""
-    if LOGPROBS not in (include or ()):
+def shown(response: Response, include: Sequence[str] | None) -> Response:
+    """As it is told to who asked for it: what is kept of searches is more than what is shown of them."""
+    return {**response, "output": [shown_search(item, include or ()) for item in response["output"]]}
+
+
+def included(items: list[Item], include: Sequence[str] | None) -> list[Item]:
+    """Stored items as they are shown: log-probabilities, too, are only told to those who ask for them."""
+    include = include or ()
+    if LOGPROBS not in include:
         for item in items:
             for part in item.get("content", ()):
                 if part["type"] == "output_text":
                     part["logprobs"] = []
-    return items
+    return [shown_search(item, include) for item in items]

@@ -1,4 +1,5 @@
-"""The items that go into a response, as a client sends them: messages, calls of tools and their results, references.
+"""The items that go into a response, as a client sends them: messages, calls of tools and their results, searches,
+references.
 
 Each type of item has its own rules; an item that is of none is refused in the API's words. What becomes of them is
 in responses_kept.py.
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from spatz.server.fields import Strict, check_sources, problem, refused
+from spatz.server.web_search_item import WebSearchCall
 
 __all__ = [
     "Body",
@@ -23,6 +25,7 @@ __all__ = [
     "ItemReference",
     "KnownItem",
     "OutputMessage",
+    "WebSearchCall",
 ]
 
 Item = dict[str, Any]  # as the API lists it
@@ -36,6 +39,7 @@ ITEMS = (
     "function_call_output",
     "custom_tool_call",
     "custom_tool_call_output",
+    "web_search_call",
     "item_reference",
 )
 Detail = Literal["auto", "low", "high"]
@@ -313,9 +317,18 @@ InputItem = Annotated[
         | Annotated[CustomToolCall, Tag("~custom_tool_call")]
         | Annotated[FunctionCallOutput, Tag("~function_call_output")]
         | Annotated[CustomToolCallOutput, Tag("~custom_tool_call_output")]
+        | Annotated[WebSearchCall, Tag("~web_search_call")]
         | Annotated[ItemReference, Tag("~item_reference")],
         Discriminator(_kind),
     ],
     BeforeValidator(_item),
 ]
-KnownItem = InputMessage | OutputMessage | FunctionCall | CustomToolCall | FunctionCallOutput | CustomToolCallOutput
+KnownItem = (
+    InputMessage
+    | OutputMessage
+    | FunctionCall
+    | CustomToolCall
+    | FunctionCallOutput
+    | CustomToolCallOutput
+    | WebSearchCall
+)

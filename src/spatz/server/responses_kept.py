@@ -20,6 +20,7 @@ from spatz.server.responses_items import (
     Item,
     KnownItem,
     OutputMessage,
+    WebSearchCall,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ PREFIXES = {
     "function_call_output": "fco_",
     "custom_tool_call": "ctc_",
     "custom_tool_call_output": "ctco_",
+    "web_search_call": "ws_",
 }
 
 
@@ -59,6 +61,8 @@ def stored(item: KnownItem) -> Item:
         body |= {"call_id": item.call_id, "name": item.name, "arguments": item.arguments}
     elif isinstance(item, CustomToolCall):
         body |= {"call_id": item.call_id, "name": item.name, "input": item.input}
+    elif isinstance(item, WebSearchCall):
+        body |= item.body()
     else:
         body |= {"call_id": item.call_id, "output": item.said()}
         if item.name is not None:
@@ -94,8 +98,8 @@ def _words(kind: str) -> str:
 
 
 def turn_messages(items: Sequence[Item], places: Mapping[int, str] | None = None) -> list[Message]:
-    """Calls belong to the message of the assistant that they follow. places: by the item's id(), where it stands in the
-    request; images and files tell it.
+    """Calls belong to the message of the assistant that they follow; the model is not told of searches. places: by the
+    item's id(), where it stands in the request; images and files tell it.
     """
     messages: list[Message] = []
     for item in items:
@@ -108,7 +112,7 @@ def turn_messages(items: Sequence[Item], places: Mapping[int, str] | None = None
             if not messages or messages[-1]["role"] != "assistant":
                 messages.append({"role": "assistant", "content": ""})
             messages[-1].setdefault("tool_calls", []).append(_call(item))
-        else:
+        elif kind != "web_search_call":
             said = item["output"]
             content = said if isinstance(said, str) else _content(said, place, "output")
             messages.append({"role": "tool", "tool_call_id": item["call_id"], "content": content})

@@ -12,18 +12,21 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from spatz.errors import RequestError
-from spatz.prompt.turn import JsonFormat, Turn, spoken
+from spatz.prompt.turn import JsonFormat, ToolChoice, Turn, spoken
 from spatz.server.fields import MAX_OUTPUT_TOKENS, ServiceTier, SpatzOptions, Strict, problem, refused
 from spatz.server.metadata import Metadata
 from spatz.server.responses_items import Body, InputItem, Item
 from spatz.server.responses_kept import turn_messages
 from spatz.server.responses_text import TextConfig
-from spatz.server.responses_tools import MAX_TOOLS, AnyTool, Choice, choice_of, turn_tool
+from spatz.server.responses_tool_choice import Choice, turn_choice
+from spatz.server.responses_tools import MAX_TOOLS, AnyTool, check_tools, turn_tools
+from spatz.server.web_search_item import SEARCH_RESULTS, SEARCH_SOURCES
 
 __all__ = ["LOGPROBS", "Includes", "InputTokensRequest", "ResponseRequest"]
 
 MAX_ITEMS = 10_000
 LOGPROBS = "message.output_text.logprobs"
+TOLD = frozenset({LOGPROBS, SEARCH_RESULTS, SEARCH_SOURCES})
 # What is only ever in items that this server does not make: asking for it changes nothing, here as in the API.
 VOID_INCLUDES = frozenset(
     {
@@ -31,8 +34,6 @@ VOID_INCLUDES = frozenset(
         "computer_call_output.output.image_url",
         "file_search_call.results",
         "message.input_image.image_url",
-        "web_search_call.action.sources",
-        "web_search_call.results",
     }
 )
 
@@ -41,8 +42,8 @@ def _includes(values: list[str]) -> list[str]:
     for value in values:
         if value == "reasoning.encrypted_content":
             raise problem(None, "Encrypted content is not supported with this model.", "include")
-        if value != LOGPROBS and value not in VOID_INCLUDES:
-            known = ", ".join(f"'{name}'" for name in sorted([LOGPROBS, *VOID_INCLUDES]))
+        if value not in TOLD and value not in VOID_INCLUDES:
+            known = ", ".join(f"'{name}'" for name in sorted(TOLD | VOID_INCLUDES))
             raise problem("invalid_value", f"Invalid value: '{value[:50]}'. Supported values are: {known}.", "include")
     return values
 
@@ -143,11 +144,13 @@ class _Prompted(Body):
                 "provided.",
                 "input",
             )
-        names = [tool.name for tool in self.tools or ()]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise problem("invalid_value", f"Duplicate tool name: '{name}'.", f"tools[{index}].name")
+        check_tools(self.tools or ())
         return self
+
+    @property
+    def most_calls(self) -> int | None:
+        """Of hosted tools."""
+        return None
 
     def turn(self, items: Sequence[Item], places: Mapping[int, str] | None = None) -> Turn:
         """items: all of them, those of the past first. places: where they stand, by their id(). Images and files are
@@ -166,12 +169,17 @@ class _Prompted(Body):
                 "'json_object'.",
                 param="input",
             )
+        choice, search = turn_choice(self.tool_choice, tools, self.most_calls)
+        named = turn_tools(tools)
+        if search is not None and choice.mode == "none":  # of the functions: the search alone may be used
+            choice, named = ToolChoice(), ()
         return Turn(
             messages,
-            tuple(turn_tool(tool, index) for index, tool in enumerate(tools)),
-            choice_of(self.tool_choice, tools),
+            named,
+            choice,
             self.parallel_tool_calls is not False,
             wanted,
+            web_search=search,
         )
 
 
@@ -187,7 +195,7 @@ class ResponseRequest(_Prompted):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     include: Includes | None = None
-    max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # limits hosted tools, of which there are none
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None  # of hosted tools: searches and pages that are opened
     store: bool | None = None
     background: bool | None = None
     stream: bool | None = None
@@ -216,6 +224,10 @@ class ResponseRequest(_Prompted):
         if self.background and self.store is False:
             raise problem("invalid_value", "Background mode requires 'store' to be true.", "background")
         return self
+
+    @property
+    def most_calls(self) -> int | None:
+        return self.max_tool_calls
 
     @property
     def is_stored(self) -> bool:

@@ -63,7 +63,10 @@ class Job:
         return self.work
 
     def writer(self) -> ResponseWriter:
-        return ResponseWriter(self.response, logprobs=self.body.logprobs, obfuscate=self.body.obfuscate)
+        body = self.body
+        return ResponseWriter(
+            self.response, logprobs=body.logprobs, obfuscate=body.obfuscate, include=body.include or ()
+        )
 
 
 @contextmanager
@@ -98,7 +101,14 @@ async def begin(state: State, meter: Meter, body: ResponseRequest, request_id: s
         with naming_input():
             turn = await turn_of(state, meter.caller, body, past, mode)
             work = await prepare(
-                state.model, turn, params, request_id=request_id, source="input", meter=meter, context=mode
+                state.model,
+                turn,
+                params,
+                request_id=request_id,
+                source="input",
+                meter=meter,
+                context=mode,
+                web=state.web,
             )
         size, limit = len(work.request.prompt), context_limit(state.model, mode)
         if size + (body.max_output_tokens or 1) > limit:

@@ -14,13 +14,24 @@ from typing import Any
 
 from spatz.engine.request import TokenLogprob
 from spatz.errors import RequestError
-from spatz.server.answer import CallArguments, CallDone, CallStarted, Event, Finished, TextDelta
 from spatz.server.chat_answer import OBFUSCATION_STEP, logprob_entries
+from spatz.server.events import (
+    CallArguments,
+    CallDone,
+    CallStarted,
+    Cited,
+    Event,
+    Finished,
+    SearchDone,
+    SearchStarted,
+    TextDelta,
+)
 from spatz.server.generate import Totals
-from spatz.server.responses_answer import Response, dump, end, failure
+from spatz.server.responses_answer import Response, dump, end, failure, shown
 from spatz.server.responses_items import Item
 from spatz.server.responses_kept import new_id
 from spatz.server.sse import quote
+from spatz.server.web_search_item import begun_search, end_search, shown_search
 
 __all__ = ["ResponseWriter", "error_event", "split_events"]
 
@@ -54,20 +65,25 @@ class _Open:
     tail: str
     pieces: list[str] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
 
 
 class ResponseWriter:
-    def __init__(self, response: Response, *, logprobs: int | None, obfuscate: bool) -> None:
-        """logprobs None: they were not asked for."""
+    def __init__(
+        self, response: Response, *, logprobs: int | None, obfuscate: bool, include: Sequence[str] = ()
+    ) -> None:
+        """logprobs None: they were not asked for. include: what is shown of searches; the response has all of it."""
         self.response = response
         self.sequence = 0  # the number of the next event
         self.reason = "stop"
         self.totals: Totals | None = None
         self._logprobs = logprobs
         self._obfuscate = obfuscate
+        self._include = include
         self._output: list[Item] = response["output"]
         self._message: _Open | None = None
         self._calls: dict[int, _Open] = {}  # by their position
+        self._searches: dict[str, _Open] = {}  # by their id
         self._done: CallDone | None = None  # the last call, whose end has not been told yet
 
     def begin(self) -> bytes:
@@ -95,9 +111,13 @@ class ResponseWriter:
             data = self._close_done("completed")
             self._done = event
             return data
-        if isinstance(event, Finished):
-            return self._finish(event)
-        return b""
+        if isinstance(event, Cited):
+            return self._cite(event)
+        if isinstance(event, SearchStarted):
+            return self._close_message("completed") + self._open_search(event)
+        if isinstance(event, SearchDone):
+            return self._close_search(event)
+        return self._finish(event)
 
     def end(self) -> bytes:
         """The last event, when the events of the answer have come to their end."""
@@ -119,6 +139,9 @@ class ResponseWriter:
         self._close_message("incomplete")
         for position in list(self._calls):
             self._close_call(position, "incomplete", None)
+        for opened in self._searches.values():
+            opened.item["status"] = "incomplete"
+        self._searches.clear()
         self.sequence = number
 
     def _text(self, text: str, logprobs: Sequence[TokenLogprob]) -> bytes:
@@ -135,6 +158,20 @@ class ResponseWriter:
         opened.pieces.append(text)
         line = f'{opened.head}{self._number()}{opened.tail}{quote(text)},"logprobs":{shown}{self._end(text)}'
         return data + line.encode() if data else line.encode()
+
+    def _cite(self, event: Cited) -> bytes:
+        opened = self._message
+        assert opened is not None, "what is cited has been told"
+        annotation = {
+            "type": "url_citation",
+            "url": event.url,
+            "title": event.title,
+            "start_index": event.start,
+            "end_index": event.end,
+        }
+        opened.annotations.append(annotation)
+        index = len(opened.annotations) - 1
+        return self._part("output_text.annotation.added", opened, annotation_index=index, annotation=annotation)
 
     def _arguments(self, position: int, text: str) -> bytes:
         opened = self._calls[position]
@@ -159,11 +196,32 @@ class ResponseWriter:
         if opened is None:
             return b""
         text = "".join(opened.pieces)
-        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": opened.logprobs}
+        part = {
+            "type": "output_text",
+            "text": text,
+            "annotations": opened.annotations,
+            "logprobs": opened.logprobs,
+        }
         data = self._part("output_text.done", opened, text=text, logprobs=opened.logprobs)
         data += self._part("content_part.done", opened, part=part)
         opened.item |= {"status": status, "content": [part]}
         return data + self._event("output_item.done", output_index=opened.place, item=opened.item)
+
+    def _open_search(self, event: SearchStarted) -> bytes:
+        item = begun_search(event.id, event.action)
+        self._searches[event.id] = opened = self._open(item, "", "")
+        data = self._event("output_item.added", output_index=opened.place, item=item)
+        return data + self._search("in_progress", opened) + self._search("searching", opened)
+
+    def _close_search(self, event: SearchDone) -> bytes:
+        opened = self._searches.pop(event.id)
+        end_search(opened.item, event)
+        data = b"" if event.failed else self._search("completed", opened)  # the API has no event for what failed
+        item = shown_search(opened.item, self._include)
+        return data + self._event("output_item.done", output_index=opened.place, item=item)
+
+    def _search(self, name: str, opened: _Open) -> bytes:
+        return self._event(f"web_search_call.{name}", item_id=opened.item["id"], output_index=opened.place)
 
     def _open_call(self, event: CallStarted) -> bytes:
         custom = event.kind == "custom"
@@ -199,7 +257,8 @@ class ResponseWriter:
 
     def _finish(self, event: Finished) -> bytes:
         status = "incomplete" if event.reason == "length" else "completed"
-        data = b"" if self._output else self._open_message()
+        told = any(item["type"] != "web_search_call" for item in self._output)
+        data = b"" if told else self._open_message()
         data += self._close_done(status) + self._close_message(status)
         for position in list(self._calls):  # cut off by the limit
             data += self._close_call(position, status, None)
@@ -218,7 +277,7 @@ class ResponseWriter:
         return self._event(name, item_id=opened.item["id"], output_index=opened.place, content_index=0, **rest)
 
     def _state(self, name: str) -> bytes:
-        return self._event(name, response=self.response)
+        return self._event(name, response=shown(self.response, self._include))
 
     def _event(self, event: str, **rest: Any) -> bytes:
         kind = f"response.{event}"

@@ -1,7 +1,7 @@
-"""Tools and the choice among them, as the Responses API spells them: flat, functions and custom tools.
+"""Tools as the Responses API spells them: flat functions, custom tools, the web search.
 
-`_tool` is the one place that says which tools there are. What a choice names is checked against the tools here; the
-schemas of strict functions by `turn_tool`. Nothing is compiled.
+`_tool` is the one place that says which tools there are; the choice among them is in responses_tool_choice.py. The
+schemas of strict functions are checked by `turn_tools`. Nothing is compiled.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from spatz.errors import RequestError
 from spatz.prompt.strict_schema import check_strict
-from spatz.prompt.turn import GrammarFormat, Tool, ToolChoice
+from spatz.prompt.turn import GrammarFormat, Tool
 from spatz.server.chat_format import NAME
 from spatz.server.fields import Strict, problem, refused
+from spatz.server.web_search_fields import PREVIEW, WEB_SEARCH, WebSearchPreviewTool, WebSearchTool
 
-__all__ = ["AnyTool", "Choice", "CustomTool", "FunctionTool", "choice_body", "choice_of", "tool_body", "turn_tool"]
+__all__ = [
+    "HOSTED",
+    "MAX_TOOLS",
+    "AnyTool",
+    "GivenTool",
+    "NamedTool",
+    "SearchTool",
+    "ToolName",
+    "check_tools",
+    "tool_body",
+    "turn_tools",
+]
 
-WEB_SEARCH = frozenset({"web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"})
 HOSTED = frozenset(
     {
         "apply_patch",
@@ -41,20 +52,22 @@ MAX_TOOLS = 128
 
 def _tool(value: Any) -> Any:
     kind = value.get("type") if isinstance(value, dict) else "function"
-    if kind in ("function", "custom"):
-        return value
     if kind is None:
         raise problem("missing_required_parameter", "Missing required parameter: '{param}'.", ".type")
-    if isinstance(kind, str) and kind in WEB_SEARCH:
-        raise problem("unsupported_value", f"The hosted tool '{kind}' is not available on this server.", ".type")
+    if isinstance(kind, str) and kind in ("function", "custom", *WEB_SEARCH):
+        return value
     if isinstance(kind, str) and kind in HOSTED:
         raise problem("unsupported_value", f"Hosted tool '{kind}' is not supported with this model.", ".type")
     shown = f"'{kind[:50]}'" if isinstance(kind, str) else "not a string"
-    raise problem("invalid_value", f"Invalid value: {shown}. Supported values are: 'function', 'custom'.", ".type")
+    supported = ", ".join(f"'{name}'" for name in ("function", "custom", *sorted(WEB_SEARCH)))
+    raise problem("invalid_value", f"Invalid value: {shown}. Supported values are: {supported}.", ".type")
 
 
 def _tool_branch(value: Any) -> str:
-    return "~custom" if isinstance(value, dict) and value.get("type") == "custom" else "~function"
+    kind = value.get("type") if isinstance(value, dict) else ""
+    if kind in WEB_SEARCH:
+        return "~preview" if kind in PREVIEW else "~web"
+    return "~custom" if kind == "custom" else "~function"
 
 
 ToolName = Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
@@ -106,62 +119,42 @@ class CustomTool(_Tool):
 
 AnyTool = Annotated[
     Annotated[
-        Annotated[FunctionTool, Tag("~function")] | Annotated[CustomTool, Tag("~custom")], Discriminator(_tool_branch)
+        Annotated[FunctionTool, Tag("~function")]
+        | Annotated[CustomTool, Tag("~custom")]
+        | Annotated[WebSearchTool, Tag("~web")]
+        | Annotated[WebSearchPreviewTool, Tag("~preview")],
+        Discriminator(_tool_branch),
     ],
     BeforeValidator(_tool),
 ]
+NamedTool = FunctionTool | CustomTool
+SearchTool = WebSearchTool | WebSearchPreviewTool
+GivenTool = NamedTool | SearchTool
 
 
-class NamedChoice(Strict):
-    type: Literal["function", "custom"]
-    name: ToolName
+def check_tools(tools: Sequence[GivenTool]) -> None:
+    """A call says only the name, so there can be no two of one; nor can there be two searches, which have none."""
+    names: set[str] = set()
+    searches = 0
+    for index, tool in enumerate(tools):
+        if isinstance(tool, SearchTool):
+            searches += 1
+            if searches > 1:
+                raise problem(
+                    "invalid_value", "Duplicate tool: there can be only one web search tool.", f"tools[{index}].type"
+                )
+        elif tool.name in names:
+            raise problem("invalid_value", f"Duplicate tool name: '{tool.name}'.", f"tools[{index}].name")
+        else:
+            names.add(tool.name)
 
 
-class AllowedChoice(Strict):
-    type: Literal["allowed_tools"]
-    mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedChoice], Field(min_length=1, max_length=MAX_TOOLS)]
+def turn_tools(tools: Sequence[GivenTool]) -> tuple[Tool, ...]:
+    """The functions and custom tools. Raises RequestError for a strict one whose schema is not one of strict mode."""
+    return tuple(_turn_tool(tool, index) for index, tool in enumerate(tools) if not isinstance(tool, SearchTool))
 
 
-def _choice(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in ("none", "auto", "required"):
-            raise problem(
-                "invalid_value",
-                f"Invalid value: '{value[:50]}'. Supported values are: 'none', 'auto', and 'required'.",
-            )
-    elif isinstance(value, dict) and isinstance(value.get("type"), str):
-        kind = value["type"]
-        if kind in WEB_SEARCH or kind in HOSTED:
-            raise problem("invalid_value", f"Tool choice '{kind}' not found in 'tools' parameter.", "")
-        if kind not in ("function", "custom", "allowed_tools"):
-            raise problem(
-                "invalid_value",
-                f"Invalid value: '{kind[:50]}'. Supported values are: 'function', 'custom', and 'allowed_tools'.",
-                ".type",
-            )
-    return value
-
-
-def _choice_branch(value: Any) -> str:
-    if isinstance(value, dict):
-        return "~allowed" if value.get("type") == "allowed_tools" else "~named"
-    return "~mode"
-
-
-Choice = Annotated[
-    Annotated[
-        Annotated[Literal["none", "auto", "required"], Tag("~mode")]
-        | Annotated[NamedChoice, Tag("~named")]
-        | Annotated[AllowedChoice, Tag("~allowed")],
-        Discriminator(_choice_branch),
-    ],
-    BeforeValidator(_choice),
-]
-
-
-def turn_tool(tool: FunctionTool | CustomTool, index: int) -> Tool:
-    """Raises RequestError for a strict function whose schema is not one of strict mode."""
+def _turn_tool(tool: NamedTool, index: int) -> Tool:
     if isinstance(tool, CustomTool):
         grammar = tool.format.format() if isinstance(tool.format, GrammarInput) else None
         return Tool(tool.name, tool.description or "", "custom", grammar=grammar)
@@ -181,32 +174,10 @@ def _is_strict(tool: FunctionTool) -> bool:
     return True
 
 
-def choice_of(
-    choice: str | NamedChoice | AllowedChoice | None, tools: Sequence[FunctionTool | CustomTool]
-) -> ToolChoice:
-    """Raises RequestError for a choice of what is not among the tools."""
-    if choice is None:
-        return ToolChoice()
-    if isinstance(choice, str):
-        if choice == "required" and not tools:
-            raise _not_found("Tool choice 'required' must be specified with 'tools' parameter.")
-        mode: Literal["none", "auto", "required"] = choice  # type: ignore[assignment]
-        return ToolChoice(mode)
-    wanted = [choice] if isinstance(choice, NamedChoice) else choice.tools
-    known = {(tool.type, tool.name) for tool in tools}
-    for named in wanted:
-        if (named.type, named.name) not in known:
-            raise _not_found(f"Tool choice '{named.type}' with name '{named.name}' not found in 'tools' parameter.")
-    names = tuple(dict.fromkeys(named.name for named in wanted))
-    return ToolChoice("required" if isinstance(choice, NamedChoice) else choice.mode, names)
-
-
-def _not_found(message: str) -> RequestError:
-    return RequestError(message, param="tool_choice", code="invalid_value")
-
-
-def tool_body(tool: FunctionTool | CustomTool) -> dict[str, Any]:
+def tool_body(tool: GivenTool) -> dict[str, Any]:
     """As the response repeats it."""
+    if isinstance(tool, SearchTool):
+        return tool.body()
     if isinstance(tool, CustomTool):
         format = tool.format or TextInput(type="text")
         return {
@@ -222,9 +193,3 @@ def tool_body(tool: FunctionTool | CustomTool) -> dict[str, Any]:
         "parameters": tool.parameters,
         "strict": _is_strict(tool),
     }
-
-
-def choice_body(choice: str | NamedChoice | AllowedChoice | None) -> Any:
-    if choice is None or isinstance(choice, str):
-        return choice or "auto"
-    return choice.model_dump()

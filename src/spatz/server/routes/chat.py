@@ -14,10 +14,6 @@ from spatz.prompt.turn import Turn
 from spatz.server.answer import (
     Answer,
     Answers,
-    CallArguments,
-    CallStarted,
-    Finished,
-    TextDelta,
     Work,
     answer,
     gather_answers,
@@ -27,6 +23,7 @@ from spatz.server.body import whole_body
 from spatz.server.chat_answer import ChatChunks, chat_completion
 from spatz.server.chat_request import ChatRequest
 from spatz.server.context import context_mode
+from spatz.server.events import CallArguments, CallStarted, Cited, Finished, TextDelta
 from spatz.server.gate import identify, request_id
 from spatz.server.generate import ClientGone, Totals, unless_gone
 from spatz.server.input_parts import read_parts
@@ -64,7 +61,14 @@ async def create_chat_completion(request: Request) -> Response:
     params = sampling(body, state.default_temperature, max_tokens=body.token_limit, logprobs=top)
     mode = context_mode(body.spatz, state.settings.context)
     work = await prepare(
-        state.model, turn, params, request_id=request_id(request), source="messages", meter=meter, context=mode
+        state.model,
+        turn,
+        params,
+        request_id=request_id(request),
+        source="messages",
+        meter=meter,
+        context=mode,
+        web=state.web,
     )
     head = state.head("chatcmpl-")
     if body.store:
@@ -120,6 +124,8 @@ async def _chunks(
                 yield chunks.call(event)
             elif isinstance(event, CallArguments):
                 yield chunks.arguments(event)
+            elif isinstance(event, Cited):
+                chunks.cite(event)
             elif isinstance(event, Finished):
                 totals = event.usage or totals
                 if event.usage is not None and whole is not None:

@@ -18,7 +18,7 @@ from spatz.server.json_response import JsonResponse, dumps
 from spatz.server.metadata import Metadata
 from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
-from spatz.server.responses_answer import without_logprobs
+from spatz.server.responses_answer import included
 from spatz.server.responses_history import missing_conversation, resolve, usable_id
 from spatz.server.responses_items import Body, InputItem, Item
 from spatz.server.responses_kept import new_id, page
@@ -119,7 +119,7 @@ async def create_conversation_items(conversation_id: str, request: Request) -> R
     )
     if kept is None:
         raise missing_conversation(conversation_id)
-    return JsonResponse(page(without_logprobs(kept, query.include), False))
+    return JsonResponse(page(included(kept, query.include), False))
 
 
 @router.get("/v1/conversations/{conversation_id}/items")
@@ -140,7 +140,7 @@ async def list_conversation_items(conversation_id: str, request: Request) -> Res
     if found is None:
         raise RequestError(f"No such object: '{(query.after or '')[:100]}'.", param="after", code="invalid_value")
     items = [orjson.loads(item.body) for item in found[: query.limit]]
-    return JsonResponse(page(without_logprobs(items, query.include), len(found) > query.limit))
+    return JsonResponse(page(included(items, query.include), len(found) > query.limit))
 
 
 @router.get("/v1/conversations/{conversation_id}/items/{item_id}")
@@ -155,7 +155,7 @@ async def retrieve_conversation_item(conversation_id: str, item_id: str, request
     if body is None:
         raise _missing_item(conversation_id, item_id)
     item: Item = orjson.loads(body)
-    return JsonResponse(without_logprobs([item], query.include)[0])
+    return JsonResponse(included([item], query.include)[0])
 
 
 @router.delete("/v1/conversations/{conversation_id}/items/{item_id}")

@@ -22,7 +22,7 @@ from spatz.server.generate import ClientGone, unless_gone
 from spatz.server.json_response import JsonResponse
 from spatz.server.problems import parse_body, validate
 from spatz.server.query import PageQuery, Query, parse_query
-from spatz.server.responses_answer import without_logprobs
+from spatz.server.responses_answer import included, shown
 from spatz.server.responses_background import Background, stored_events
 from spatz.server.responses_fit import prompt_tokens
 from spatz.server.responses_history import find_past, missing_response, usable_id
@@ -79,7 +79,7 @@ async def create_response(request: Request) -> Response:
         await unless_gone(request, _whole(job))
     except ClientGone:
         return Response(status_code=499)
-    return JsonResponse(job.response)
+    return JsonResponse(shown(job.response, body.include))
 
 
 async def _whole(job: Job) -> None:
@@ -137,7 +137,7 @@ async def retrieve_response(response_id: str, request: Request) -> Response:
             code="invalid_value",
         )
     response = orjson.loads(row.body)
-    without_logprobs(response["output"], query.include)
+    response["output"] = included(response["output"], query.include)
     return JsonResponse(response)
 
 
@@ -181,7 +181,7 @@ async def cancel_response(response_id: str, request: Request) -> Response:
     if not orjson.loads(row.body)["background"]:
         raise RequestError("Cannot cancel a synchronous response.", param="response_id", code="invalid_value")
     await _background(request).cancel(row)
-    return Response((await _stored(request, response_id)).body, media_type="application/json")
+    return JsonResponse(shown(orjson.loads((await _stored(request, response_id)).body), None))
 
 
 @router.get("/v1/responses/{response_id}/input_items")
@@ -204,7 +204,7 @@ async def list_input_items(response_id: str, request: Request) -> Response:
             raise RequestError(f"No such object: '{query.after[:100]}'.", param="after", code="invalid_value")
         found = found[places[-1] + 1 :]
     items = [orjson.loads(item.body) for item in found[: query.limit]]
-    return JsonResponse(page(without_logprobs(items, query.include), len(found) > query.limit))
+    return JsonResponse(page(included(items, query.include), len(found) > query.limit))
 
 
 async def _stored(request: Request, id: str) -> Stored:
