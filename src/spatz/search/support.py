@@ -1,0 +1,291 @@
+"""Which passages support a claim, by the words that both share; and how much.
+
+The passages' sentences are indexed once by their words. A claim is compared with those that share its rarest words, and
+with what they stand under (heading, title, the sentence before). It is supported where enough of it, weighted by how
+rare its words are in the passages, stands there; and only where nothing speaks against it: a number or a name that is
+missing, a number that belongs to something else, a negation or an opposite on one side alone.
+
+It compares words, not meaning: what says the same in other words is not found, and that is the side to err on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import log
+
+from spatz.search.claim_words import OPPOSITES, UNITS
+from spatz.search.claims import Claim, Word, joined, read
+from spatz.search.passage import Passage
+from spatz.search.sentences import sentences
+
+__all__ = ["Evidence", "Support"]
+
+ENOUGH = 0.62  # of a claim's weight that must be found
+OWN = 0.5  # of what is found, that must stand in the sentence itself
+TOPIC = 0.5  # of what was asked, that must stand beside an answer that says little by itself
+FEW = 3  # content words below which it does
+PART = 0.35  # of each clause of a claim that must be found
+RIVAL = 1.2  # how much more of a claim another sentence may hold, that gives another number for it
+CLOSE = 8  # sentences that are looked at closely
+NEAR = 0.85  # what a word counts that stands not in the sentence itself, but in what it stands under
+WEIGHTS = {"word": 1.0, "name": 1.5, "number": 2.0}
+BESIDE = 2  # content words between a number and what it is said of
+MOST = 400  # characters of a title or heading that are read
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    passage: int  # its number
+    support: float  # 0..1
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A sentence of a passage, or two."""
+
+    passage: int
+    claim: Claim
+    around: frozenset[str]  # forms in heading, title and the sentence before
+
+    @cached_property
+    def numbers(self) -> list[Word]:
+        return [word for word in self.claim.words if word.kind == "number"]
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """Where a form stands first."""
+        return {form: at for at, word in reversed([*enumerate(self.claim.words)]) for form in (word.form, *word.others)}
+
+    @cached_property
+    def clauses(self) -> list[set[str]]:
+        found: list[set[str]] = [set() for _ in range(self.claim.clauses)]
+        for word in self.claim.words:
+            found[word.clause].update((word.form, *word.parts, *word.others))
+        return found
+
+    def holds(self, word: Word) -> float:
+        """How much a claim's word is found here."""
+        forms = self.claim.forms
+        if word.kind == "number":
+            return self._holds_number(word)
+        if word.form in forms:
+            return 1.0
+        if word.parts:
+            inside = sum(part in forms for part in word.parts)
+            if inside == len(word.parts):
+                return 1.0
+            if inside and all(part in forms or part in self.around for part in word.parts):
+                return NEAR
+        return NEAR if word.form in self.around else 0.0
+
+    def _holds_number(self, word: Word) -> float:
+        same = (word.form, *word.others)
+        for own in self.numbers:
+            if own.form not in same and not any(other in same for other in own.others):
+                continue
+            if not word.unit or own.unit == word.unit:
+                return 1.0
+            if not own.unit and any(UNITS.get(form) == word.unit for form in (*self.claim.forms, *self.around)):
+                return 1.0
+        if word.unit:
+            return 0.0
+        if any(form in self.claim.forms for form in same):
+            return 1.0
+        return NEAR if any(form in self.around for form in same) else 0.0
+
+
+class Support:
+    """Of one set of passages."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._places: list[_Place] = []
+        self._found: defaultdict[str, list[int]] = defaultdict(list)  # form -> places
+        for number, passage in enumerate(passages):
+            self._add(number, passage)
+        for number, place in enumerate(self._places):
+            for form in place.claim.forms:
+                self._found[form].append(number)
+        self._around = frozenset(form for place in self._places for form in place.around)
+        self._rarest = log(len(self._places) + 1.0)
+
+    def _add(self, number: int, passage: Passage) -> None:
+        above = read(passage.page.title[:MOST]).forms | read(passage.heading[:MOST]).forms
+        before: frozenset[str] = frozenset()
+        body = passage.text.removeprefix(f"{passage.heading}:\n") if passage.heading else passage.text
+        for sentence in sentences(body):
+            claim = read(sentence.text)
+            if claim.words:
+                self._places.append(_Place(number, claim, before | above))
+                before = claim.forms
+
+    def find(self, claim: Claim, topic: Claim | None = None, *, enough: float = ENOUGH) -> list[Evidence]:
+        """Best first, at most one for a passage. topic: what the claim is an answer to."""
+        if not claim.words:
+            return []
+        weights = [self._weight(word) for word in claim.words]
+        best: dict[int, float] = {}
+        shared = self._shared(claim.words, weights)
+        for number in sorted(shared, key=shared.__getitem__, reverse=True)[:CLOSE]:
+            place = self._places[number]
+            support = self._support(place, claim, weights, topic)
+            if support < enough and number + 1 < len(self._places):
+                behind = self._places[number + 1]
+                if behind.passage == place.passage and number + 1 in shared:
+                    both = _Place(place.passage, joined(place.claim, behind.claim), place.around)
+                    support = self._support(both, claim, weights, topic)
+            better = support >= enough and support > best.get(place.passage, 0.0)
+            if better and not self._rivalled(number, claim, weights, shared):
+                best[place.passage] = support
+        ranked = sorted(best.items(), key=lambda item: -item[1])
+        return [Evidence(passage, support) for passage, support in ranked]
+
+    def _weight(self, word: Word) -> float:
+        often = max((len(self._found[form]) for form in (word.form, *word.others) if form in self._found), default=0)
+        return (0.2 + self._rarest - log(often + 0.5)) * WEIGHTS[word.kind]
+
+    def _shared(self, words: Sequence[Word], weights: Sequence[float]) -> dict[int, float]:
+        """What of a claim's weight each place holds itself."""
+        shared: defaultdict[int, float] = defaultdict(float)
+        for word, weight in zip(words, weights, strict=True):
+            forms = {form for form in (word.form, *word.others, *word.parts) if form in self._found}
+            for form in forms:
+                for number in self._found[form]:
+                    shared[number] += weight / len(forms)
+        return shared
+
+    def _support(self, place: _Place, claim: Claim, weights: Sequence[float], topic: Claim | None) -> float:
+        """0 where something speaks against it."""
+        total = own = near = 0.0
+        clauses = [[0, 0.0, 0.0] for _ in range(claim.clauses)]  # content words, their weight, what is found of it
+        counted = False  # a number stands in the sentence itself
+        numbers = plain = 0
+        for word, weight in zip(claim.words, weights, strict=True):
+            held = place.holds(word)
+            total += weight
+            part = clauses[word.clause]
+            part[0] += 1
+            part[1] += weight
+            part[2] += weight * held
+            if held == 1.0:
+                own += weight
+            else:
+                near += weight * held
+            if word.kind == "number":
+                numbers += 1
+                counted = counted or held == 1.0
+            else:
+                plain += 1
+            if not held and (word.kind != "word" or self._contradicts(place, word)):
+                return 0.0
+        if any(count > 1 and held < PART * weight for count, weight, held in clauses):
+            return 0.0
+        if (numbers and not counted) or own < OWN * (own + near):
+            return 0.0
+        if _denies(place.claim, claim) or _swapped(place, claim) or (numbers and _belongs_elsewhere(place, claim)):
+            return 0.0
+        support = (own + near) / total
+        if plain < FEW:
+            if topic is None or not topic.words:
+                return support if plain + numbers >= FEW else 0.0
+            asked = self._told(place, topic)
+            return support * min(1.0, 0.5 + asked / 2) if asked >= TOPIC else 0.0
+        return support
+
+    def _contradicts(self, place: _Place, word: Word) -> bool:
+        return any(other in place.claim.forms for other in OPPOSITES.get(word.form, ()))
+
+    def _told(self, place: _Place, topic: Claim) -> float:
+        """How much of what was asked stands in a place."""
+        total = told = 0.0
+        for word in topic.words:
+            held = place.holds(word)
+            if word.kind == "name" and not held and word.form in self._found:
+                return 0.0  # other sentences are about it
+            if word.kind == "word" and word.form not in self._found and word.form not in self._around:
+                continue
+            weight = self._weight(word)
+            total += weight
+            told += weight * held
+        return told / total if total else 0.0
+
+    def _rivalled(self, number: int, claim: Claim, weights: Sequence[float], shared: dict[int, float]) -> bool:
+        """Whether another sentence says more of what the claim is about, with another number."""
+        numbers = [word for word in claim.words if word.kind == "number"]
+        if not numbers:
+            return False
+
+        def about(place: _Place) -> float:
+            return sum(
+                weight
+                for word, weight in zip(claim.words, weights, strict=True)
+                if word.kind != "number" and place.holds(word) == 1.0
+            )
+
+        place = self._places[number]
+        own = about(place)
+        for other in sorted(shared, key=shared.__getitem__, reverse=True)[:CLOSE]:
+            rival = self._places[other]
+            if other == number or any(rival.holds(word) for word in numbers):
+                continue
+            alike = any(_alike(word, found) for word in numbers for found in rival.numbers)
+            if alike and about(rival) > RIVAL * own:
+                return True
+        return False
+
+
+def _alike(one: Word, other: Word) -> bool:
+    """Whether two numbers may be values of the same thing."""
+    return one.unit == other.unit and ("." in one.form) == ("." in other.form)
+
+
+def _denies(found: Claim, claim: Claim) -> bool:
+    """Whether one of the two says that what the other says is not so."""
+    if claim.denies and not found.denies:
+        return not any(other in found.forms for form in claim.negated for other in OPPOSITES.get(form, ()))
+    if not found.denies:
+        return False
+    if not claim.denies:
+        return bool(found.negated & claim.forms)
+    return bool((claim.negated & found.forms) - found.negated) and bool((found.negated & claim.forms) - claim.negated)
+
+
+def _swapped(place: _Place, claim: Claim) -> bool:
+    """Whether two names or numbers have changed their places between the same words."""
+    order, words, found = place.order, claim.words, place.claim.words
+    hard = [(at, order[word.form]) for at, word in enumerate(words) if word.kind != "word" and word.form in order]
+    for number, (at, there) in enumerate(hard):
+        for later, before in hard[number + 1 :]:
+            if before >= there:
+                continue
+            behind = at + 1 < later and before + 1 < len(found) and words[at + 1].form == found[before + 1].form
+            ahead = later - 1 > at and there > 0 and words[later - 1].form == found[there - 1].form
+            if behind or ahead:
+                return True
+    return False
+
+
+def _belongs_elsewhere(place: _Place, claim: Claim) -> bool:
+    """Whether a number is said of something else in a sentence with several of them."""
+    if len(place.numbers) < 2:
+        return False
+    said = {form for word in claim.words for form in (word.form, *word.others)}
+    own = {word.clause for word in place.numbers if word.form in said}
+    if len(own) != 1:
+        return False
+    clause = next(iter(own))
+    here = place.clauses[clause]
+    for at, other in enumerate(place.claim.words):
+        if other.kind != "number" or other.form in said or other.clause == clause:
+            continue
+        there = place.clauses[other.clause]
+        only = {word.form for word in claim.words if word.kind != "number"} & (there - here)
+        if not only:
+            continue
+        near = {word.form for word in place.claim.words[max(0, at - BESIDE) : at + BESIDE + 1]}
+        parallel = bool(here & there & said)
+        if only & near or parallel or any(OPPOSITES.get(form, frozenset()) & here for form in only):
+            return True
+    return False
