@@ -42,12 +42,18 @@ def _automatic(settings: Settings) -> list[str]:
 
 
 def _has_index(settings: Settings) -> bool:
-    folder = settings.data_dir / "index"
-    if not folder.is_dir():
-        return False
-    from spatz.search.index import holds_anything
+    """Also where it cannot be read: whoever has one hears of that with each search."""
+    from spatz.search.index.local_index import LocalIndex
+    from spatz.search.index.schema import IndexUnusable
 
-    return holds_anything(folder)
+    folder = settings.data_dir / "index"
+    if not LocalIndex.exists(folder):
+        return False
+    try:
+        with LocalIndex.open(folder) as index:
+            return next(iter(index.list(limit=1)), None) is not None
+    except IndexUnusable:
+        return True
 
 
 def _local(settings: Settings) -> Provider:

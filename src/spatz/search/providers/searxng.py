@@ -86,7 +86,8 @@ def _meaning(refused: Refused) -> str:
 
 
 def _date(row: dict[str, Any]) -> object:
-    return row.get("publishedDate") or row.get("pubdate")
+    """pubdate has one form; what publishedDate has depends on the version, and may be in the server's language."""
+    return row.get("pubdate") or row.get("publishedDate")
 
 
 def _silent(body: Any) -> str:

@@ -22,7 +22,7 @@ def with_sites(text: str, domains: Sequence[str]) -> list[str]:
 
 
 async def in_turn(searches: Iterable[Awaitable[list[SearchResult]]]) -> list[SearchResult]:
-    """What several groups of domains give, asked at once: the first of each, the second of each. One failing fails all."""
+    """What several groups of domains give, asked at once: the first of each, the second of each. All fail with one."""
     lists = await asyncio.gather(*searches, return_exceptions=True)
     found: list[list[SearchResult]] = []
     for given in lists:

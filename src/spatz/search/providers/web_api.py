@@ -190,6 +190,8 @@ class WebApi:
             return f"asks to wait: too many requests (for {math.ceil(wait or 0)} s)"
         if status in (401, 403):
             return f"refuses the key ({status})"
+        if status == 407:
+            return "cannot be reached: the proxy refuses (407)"
         if 300 <= status < 400:
             return f"redirects elsewhere ({status}), which is not followed"
         if status >= 500:
