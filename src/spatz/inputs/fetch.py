@@ -1,9 +1,9 @@
 """Get what a URL names, for images, files and web pages: the one place from which Spatz asks other people's servers.
 
-The URL comes from whoever sends requests, so it must not lead into the operator's network. A host is resolved once per
-connection, every address is checked (address.py), and the checked address itself is connected to; TLS still sees the
-host's name. Redirects are followed here, each hop as a new URL. There are bounds on size (before and after
-decompression), on the whole time and on hops. No cookies, no proxies but the operator's, nothing cached.
+The URL comes from whoever sends requests, or from a search, so it must not lead into the operator's network. A host is
+resolved once per connection, every address is checked (address.py), and the checked address itself is connected to;
+TLS still sees the host's name. Redirects are followed here, each hop as a new URL. There are bounds on size (before and
+after decompression), on the whole time and on hops. No cookies, no proxies but the operator's, nothing cached.
 What came back is bytes of any kind: whoever reads them looks at what they are (sniff.py).
 """
 
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
+from typing import Any
 from urllib.parse import unquote
 
 import certifi
@@ -27,7 +29,7 @@ from spatz.inputs.decompress import Decompressor, decompressor
 from spatz.inputs.document import InputError
 from spatz.inputs.pinned import PinnedNetwork, Resolve, Resolver
 
-__all__ = ["ANYTHING", "IMAGES", "PAGES", "FetchPolicy", "Fetched", "Fetcher"]
+__all__ = ["ANYTHING", "IMAGES", "PAGES", "FetchPolicy", "FetchRefused", "Fetched", "Fetcher", "Known"]
 
 # What a caller accepts. Stores of files call everything an octet stream; the bytes are looked at in any case.
 _BYTES = ("application/octet-stream", "binary/octet-stream")
@@ -35,9 +37,11 @@ IMAGES = ("image/*", *_BYTES)
 PAGES = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf")
 ANYTHING = ("*/*",)
 
-USER_AGENT = f"Spatz/{__version__} (fetches what its user's request names)"
+# True of what a request names, of pages that a web search for it found, and of what an operator has indexed.
+USER_AGENT = f"Spatz/{__version__} (reads pages and files for its user)"
 CONNECT_SECONDS = 5.0
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PLAIN = re.compile(r"http://([^/?#]*?)(?::80)?(?=[/?#]|$)", re.IGNORECASE)
 
 logger = logging.getLogger("spatz.inputs")
 
@@ -58,12 +62,33 @@ class FetchPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What a server called its answer before: it need not send the same again (RFC 9110, 13.1)."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
+class FetchRefused(InputError):
+    """A server answered, with neither a success nor a redirect."""
+
+    def __init__(self, answered: int, retry_after: str = "") -> None:
+        super().__init__(f"the URL's server answered with the status {answered}", code="fetch_failed")
+        self.answered = answered
+        self.retry_after = retry_after  # as it came: seconds or a date
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     data: bytes
     media_type: str  # in lower case, without parameters; "application/octet-stream" where the server names none
     charset: str
     url: str  # the last one, after redirects
     filename: str  # as the server or the URL calls it; "" if neither does
+    etag: str = ""
+    last_modified: str = ""
+    robots: str = ""  # X-Robots-Tag
+    unchanged: bool = False  # it is what the caller knows; data is empty
 
     @property
     def content_type(self) -> str:
@@ -93,27 +118,52 @@ class Fetcher:
     def close(self) -> None:
         self._resolver.close()
 
-    async def fetch(self, url: str, accept: Sequence[str] = ANYTHING, *, max_bytes: int | None = None) -> Fetched:
-        """Raises InputError."""
-        target = check_url(url, self._allowed, self.policy.ports)
+    async def fetch(
+        self,
+        url: str,
+        accept: Sequence[str] = ANYTHING,
+        *,
+        max_bytes: int | None = None,
+        known: Known | None = None,
+        upgrade: bool = False,
+    ) -> Fetched:
+        """upgrade: where http: is not allowed, https: is asked instead, also when a redirect leads there.
+
+        Raises InputError; FetchRefused where the server says that there is nothing to have.
+        """
+        target = self._target(url, upgrade)
         limit = min(self.policy.max_bytes, max_bytes or self.policy.max_bytes)
         try:
             async with asyncio.timeout(self.policy.timeout), self._places, await self._pool() as pool:
                 for _ in range(self.policy.max_redirects + 1):
-                    found = await self._hop(pool, target, accept, limit)
+                    found = await self._hop(pool, target, accept, limit, known)
                     if isinstance(found, Fetched):
                         return found
-                    target = found
+                    target = self._target(found, upgrade)
         except TimeoutError:
             raise InputError(
                 f"the URL's server took longer than {self.policy.timeout:g} s", code="url_timeout"
             ) from None
         raise InputError(f"the URL leads through more than {self.policy.max_redirects} redirects", code="fetch_failed")
 
+    def _target(self, url: str, upgrade: bool) -> Target:
+        try:
+            return check_url(url, self._allowed, self.policy.ports)
+        except InputError:
+            secure = _PLAIN.sub(r"https://\1", url, count=1) if upgrade else url
+            if secure == url:
+                raise
+        return check_url(secure, self._allowed, self.policy.ports)
+
     async def _hop(
-        self, pool: httpcore.AsyncConnectionPool, target: Target, accept: Sequence[str], limit: int
-    ) -> Fetched | Target:
-        """One request: what it gave, or where it leads."""
+        self,
+        pool: httpcore.AsyncConnectionPool,
+        target: Target,
+        accept: Sequence[str],
+        limit: int,
+        known: Known | None,
+    ) -> Fetched | str:
+        """One request: what it gave, or the URL that it leads to."""
         headers: dict[bytes | str, bytes | str] = {
             "Host": target.url.netloc.decode("ascii"),
             "User-Agent": USER_AGENT,
@@ -121,6 +171,10 @@ class Fetcher:
             "Accept-Encoding": "gzip, deflate",
             "Connection": "close",
         }
+        if known is not None:
+            wishes = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+            # Nothing that a header cannot hold goes back to a server, whatever it once called its answer.
+            headers |= {name: text for name, text in wishes.items() if text.isascii() and text.isprintable() and text}
         # From what was checked, not from text that another parser might read in another way.
         address = httpcore.URL(
             scheme=target.url.raw_scheme, host=target.host, port=target.port, target=target.url.raw_path
@@ -129,6 +183,8 @@ class Fetcher:
             async with pool.stream("GET", address, headers=headers, extensions=self._timeouts()) as response:
                 if response.status in REDIRECTS:
                     return self._redirect(target, response)
+                if response.status == 304 and known is not None:
+                    return _unchanged(target, response)
                 return await self._body(target, response, accept, limit)
         except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError) as error:
             logger.info("fetching from %s:%d failed: %s", target.host, target.port, error or type(error).__name__)
@@ -139,7 +195,7 @@ class Fetcher:
             logger.info("fetching from %s:%d broke off: %s", target.host, target.port, error or type(error).__name__)
             raise InputError("the URL's server broke off or does not speak HTTP", code="fetch_failed") from None
 
-    def _redirect(self, target: Target, response: httpcore.Response) -> Target:
+    def _redirect(self, target: Target, response: httpcore.Response) -> str:
         import httpx
 
         location = _header(response, b"location")
@@ -149,11 +205,11 @@ class Fetcher:
             joined = ""
         if not location or not joined:
             raise InputError("the URL's server redirects to nowhere", code="fetch_failed")
-        return check_url(joined, self._allowed, self.policy.ports)
+        return joined
 
     async def _body(self, target: Target, response: httpcore.Response, accept: Sequence[str], limit: int) -> Fetched:
         if response.status != 200:
-            raise InputError(f"the URL's server answered with the status {response.status}", code="fetch_failed")
+            raise FetchRefused(response.status, _header(response, b"retry-after")[:100])
         head = Message()
         kind = _header(response, b"content-type")
         head["Content-Type"] = kind if "/" in kind else "application/octet-stream"
@@ -176,6 +232,7 @@ class Fetcher:
             charset=head.get_content_charset() or "",
             url=str(target.url),
             filename=_file_name(name),
+            **_marks(response),
         )
 
     async def _pool(self) -> httpcore.AsyncConnectionPool:
@@ -227,6 +284,18 @@ async def _read(response: httpcore.Response, unpack: Decompressor, limit: int) -
             await asyncio.sleep(0)  # a bomb must not hold up the loop, nor outlast the time
     unpack.finish()
     return bytes(data)
+
+
+def _unchanged(target: Target, response: httpcore.Response) -> Fetched:
+    return Fetched(b"", "", "", str(target.url), "", unchanged=True, **_marks(response))
+
+
+def _marks(response: httpcore.Response) -> dict[str, Any]:
+    return {
+        "etag": _header(response, b"etag")[:1_000],
+        "last_modified": _header(response, b"last-modified")[:100],
+        "robots": _header(response, b"x-robots-tag")[:1_000],
+    }
 
 
 def _too_large(limit: int) -> InputError:

@@ -29,7 +29,7 @@ def decode(data: bytes, media_type: str = "", declared: str = "") -> tuple[str, 
             return _decode(data, "utf-8-sig")
     named = _CHARSET.search(media_type)
     for name in (named.group(1) if named else "", declared):
-        if name and (known := _codec(name)):
+        if name and (known := _codec(name)) and known not in ("utf-8", "utf-8-sig"):  # it is none, whoever says so
             return _decode(data, known)
     guess = _guess(data)
     return _decode(data, guess, Note("encoding_guessed", f"Its encoding is not stated; it was read as {guess}."))

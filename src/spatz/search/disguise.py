@@ -1,0 +1,151 @@
+"""Text as the rules for orders see it, whatever letters it is written with, and orders that hide in other writings.
+
+fold() keeps the length of a text, so that what is found in it has a place in the text itself. What changes the length
+(letters with spaces between them, digits for letters, base64, ROT13) is looked for where a piece of it gives it away.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+
+__all__ = ["disguised", "fold"]
+
+# Letters of other scripts that look like Latin ones; what Unicode itself calls a variant needs no entry.
+_ALIKE = dict(
+    zip(
+        "авеёзкмнорстухгіјѕһԁӏԛԝ" + "αβγεηικνορστυχω" + "ոսօցհ" + "ıɡɑɩʀʏꜱᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘᴛᴜᴠᴡᴢ",  # noqa: RUF001
+        "abeeзkmhopctyxrijshdlqw" + "aByenikvopotuxw" + "nuogh" + "igaiRysabcdefghijklmnoptuvwz",  # noqa: RUF001
+        strict=True,
+    )
+)
+_PLAIN = {
+    **dict.fromkeys("*_`~#|>\t\r\u00a0\u2009\u202f\u3000\u2028\u2029\u2002\u2003", " "),
+    **dict.fromkeys("\u2018\u2019\u201b\u2032\u00b4", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u2033", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+    "\u3002": ".",
+    "\uff1a": ":",
+}
+_ASCII = str.maketrans({letter: plain for letter, plain in _PLAIN.items() if letter.isascii()})
+
+_SPACED = tuple(
+    separator.join(word)
+    for word in ("ignore", "instruct", "disregard", "prompt", "ignorier", "oublie")
+    for separator in (" ", ".", "-", "  ", "/", "\u00b7")
+)
+_COMPACT = re.compile(
+    r"(?:ignor|disregard|forget|overrid|oublie|olvid)\w{0,30}?(?:instruct|prompt|rules|previous|prior|above|guideline|anweisung|consigne|instruc)"
+)
+_BETWEEN = re.compile(r"(?<=\w)[^\w\n]{1,2}(?=\w\b)")
+_LEET = (
+    "gn0r",
+    "1gnor",
+    "1nstr",
+    "uct10n",
+    "pr3v",
+    "prev10",
+    "0verr",
+    "pr0mpt",
+    "d1sreg",
+    "f0rg3",
+    "forg3",
+    "!gnor",
+    "1gn0",
+)
+_DIGITS = str.maketrans("0134578@$!", "oieastbasi")
+_ROT = tuple(
+    codecs.encode(word, "rot13")
+    for word in ("instruction", "ignore all", "ignore the", "ignore your", "ignore prev", "prompt")
+)
+_ENCODED = ("base64", "decod", "encod", "hex", "b64")
+_BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{20,4000}={0,2}")
+_HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){16,2000}")
+MOST_BLOBS = 500
+
+
+def fold(text: str) -> str:
+    """Lower case without accents, of the same length; marks of emphasis and quotation are spaces."""
+    lower = text.lower()
+    if text.isascii():
+        return lower.translate(_ASCII)
+    if len(lower) != len(text):
+        lower = "".join(letter.lower()[0] for letter in text)
+    strange = {letter for letter in set(lower) if not letter.isascii() or letter in _PLAIN}
+    return lower.translate({ord(letter): _folded(letter) for letter in strange})
+
+
+def disguised(text: str, folded: str, speaks: Callable[[str], bool]) -> Iterator[int]:
+    """Places in lines that speak to a model once they are read as they are meant."""
+    for place in _found(folded, _SPACED):
+        if _COMPACT.search(_BETWEEN.sub("", _line(folded, place))):
+            yield place
+    for place in _found(folded, _LEET):
+        if speaks(_line(folded, place).translate(_DIGITS)):
+            yield place
+    for place in _found(folded, _ROT):
+        if speaks(fold(codecs.encode(_line(folded, place), "rot13"))):
+            yield place
+    if any(word in folded for word in _ENCODED):
+        for place, plain in _decoded(text):
+            if speaks(fold(plain)):
+                yield place
+
+
+def _decoded(text: str) -> Iterator[tuple[int, str]]:
+    for pattern, decode in ((_BASE64, _base64), (_HEX, _hex)):
+        for count, blob in enumerate(pattern.finditer(text)):
+            if count == MOST_BLOBS:
+                break
+            plain = decode(blob[0])
+            if len(plain) > 12 and plain.isprintable():
+                yield blob.start(), plain
+
+
+def _base64(blob: str) -> str:
+    body = blob.rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(body[: len(body) // 4 * 4 or None] + "=" * (0 if len(body) % 4 == 0 else 0)).decode(
+        "ascii", "ignore"
+    )
+
+
+def _hex(blob: str) -> str:
+    return bytes.fromhex(blob.replace(":", " ")).decode("ascii", "ignore")
+
+
+def _found(text: str, pieces: tuple[str, ...]) -> Iterator[int]:
+    """The first place of each on a line: lines are looked at whole."""
+    for piece in pieces:
+        place = text.find(piece)
+        while place >= 0:
+            yield place
+            end = text.find("\n", place)
+            place = text.find(piece, min(end if end >= 0 else len(text), place + 1_000))
+
+
+def _line(text: str, place: int) -> str:
+    """What stands around a place on its line."""
+    start = max(text.rfind("\n", max(0, place - 300), place) + 1, place - 300, 0)
+    end = text.find("\n", place, place + 1_000)
+    return text[start : end if end >= 0 else place + 1_000]
+
+
+@cache
+def _folded(letter: str) -> str:
+    """One letter for one."""
+    if letter in _PLAIN:
+        return _PLAIN[letter]
+    base = unicodedata.normalize("NFKD", letter)
+    bare = [part for part in base if not unicodedata.combining(part)]
+    plain = (
+        bare[0] if bare and all(map(str.isascii, bare[:1])) and (len(bare) == 1 or not bare[0].isalnum()) else letter
+    )
+    if len(bare) == 1:
+        plain = bare[0]
+    plain = plain.lower()
+    plain = _ALIKE.get(plain, plain)
+    return plain[0] if len(plain) else letter
