@@ -242,7 +242,12 @@ CHAT: Table = {
         Refused([{"type": "web_search"}], "tools[0].type", "invalid_value"),
     ],
     "verbosity": [unsupported("verbosity", "low")],
-    "web_search_options": [unsupported("web_search_options", {})],
+    "web_search_options": [
+        Elsewhere("server/test_web_search_fields.py::test_chat_options"),
+        Refused({}, "web_search_options", "unsupported_value"),  # without a provider
+        Refused({"search_context_size": "huge"}, "web_search_options.search_context_size", "invalid_value"),
+        Refused([], "web_search_options", "invalid_type"),
+    ],
 }
 
 COMPLETIONS: Table = {

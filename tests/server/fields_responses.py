@@ -50,6 +50,7 @@ RESPONSES: Table = {
     ],
     "include": [
         Elsewhere("server/test_responses_request.py::test_logprobs_are_included_on_demand"),
+        Elsewhere("server/test_search_stream.py::test_sources_and_results_are_told_on_demand_and_kept_in_any_case"),
         Refused(["nonsense"], "include", "invalid_value"),
     ],
     "stream": [
@@ -91,16 +92,24 @@ RESPONSES: Table = {
     "tools": [
         Honoured([TOOL], lambda sight: [tool.name for tool in _turn(sight).tools] == ["f"]),
         Refused([{"type": "file_search"}], "tools[0].type", "unsupported_value"),
+        Elsewhere("server/test_web_search_fields.py::test_the_tool"),
+        Refused([{"type": "web_search"}], "tools", "unsupported_value"),  # without a provider
     ],
     "tool_choice": [
         Honoured("none", lambda sight: _turn(sight).tool_choice == ToolChoice("none"), WITH_TOOL),
+        Elsewhere("server/test_web_search_fields.py::test_choices"),
+        Refused({"type": "web_search"}, "tool_choice", "invalid_value", WITH_TOOL),
         Refused("sometimes", "tool_choice", "invalid_value", WITH_TOOL),
     ],
     "parallel_tool_calls": [
         Honoured(False, lambda sight: not _turn(sight).parallel_tool_calls, WITH_TOOL),
         Refused("yes", "parallel_tool_calls", "invalid_type"),
     ],
-    "max_tool_calls": [Elsewhere(REPEATED), Refused(0, "max_tool_calls", "integer_below_min_value")],
+    "max_tool_calls": [
+        Elsewhere(REPEATED),
+        Elsewhere("server/test_web_search_fields.py::test_a_choice_where_the_search_is_the_only_tool"),
+        Refused(0, "max_tool_calls", "integer_below_min_value"),
+    ],
     "service_tier": [shown("service_tier", "default"), Refused("flex", "service_tier", "invalid_value")],
     "reasoning": [Elsewhere(REPEATED), Refused({"effort": "low"}, "reasoning.effort", "unsupported_parameter")],
     "prompt_cache_key": [

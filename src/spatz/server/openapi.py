@@ -138,7 +138,8 @@ def _short(name: str) -> str:
     *module, kind = name.removeprefix("spatz__server__").split("__")
     if not module or module[-1] == "fields":
         return kind
-    return module[-1].partition("_")[0].capitalize() + ("Answer" if module[0] == "shapes" else "") + kind
+    prefix = module[-1].partition("_")[0].capitalize() + ("Answer" if module[0] == "shapes" else "")
+    return kind if kind.startswith(prefix) else prefix + kind
 
 
 def _clean(value: Any, names: Mapping[str, str]) -> Any:

@@ -144,4 +144,6 @@ def _not_found(message: str) -> RequestError:
 def choice_body(choice: GivenChoice) -> Any:
     if choice is None or isinstance(choice, str):
         return choice or "auto"
+    if isinstance(choice, AllowedChoice):
+        return {"type": choice.type, "mode": choice.mode, "tools": [tool.model_dump() for tool in choice.tools]}
     return choice.model_dump()

@@ -39,7 +39,9 @@ class ApiSource(Strict):
 
 
 def _source(value: Any) -> str:
-    return "~api" if isinstance(value, dict) and value.get("type") == "api" else "~url"
+    """Of what comes in, and of the object when it is written again."""
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", "url")
+    return "~api" if kind == "api" else "~url"
 
 
 AnySource = Annotated[

@@ -42,11 +42,25 @@ class CustomCall(Shape):
     custom: CustomSaid
 
 
+class UrlCitation(Shape):
+    """Characters (code points) [start_index, end_index) of the text, which the page supports."""
+
+    url: str
+    title: str
+    start_index: Count
+    end_index: Count
+
+
+class Annotation(Shape):
+    type: Literal["url_citation"]
+    url_citation: UrlCitation
+
+
 class ChatMessage(Shape):
     role: Literal["assistant"]
     content: str | None
     refusal: str | None
-    annotations: list[dict[str, Any]]
+    annotations: list[Annotation]
     tool_calls: Annotated[list[FunctionCall | CustomCall], Field(default_factory=list, min_length=1)]
 
 
@@ -171,9 +185,12 @@ class CallPiece(Shape):
 
 
 class Delta(Shape):
+    """annotations: of the whole choice, in the chunk before its last."""
+
     role: Literal["assistant"] = "assistant"
     content: str | None = None
     refusal: str | None = None
+    annotations: Annotated[list[Annotation], Field(default_factory=list)]
     tool_calls: Annotated[list[CallPiece], Field(default_factory=list)]
 
 

@@ -101,15 +101,52 @@ class InputUse(Shape):
     notes: list[InputNote]
 
 
+class ProviderUse(Shape):
+    """Who was asked. error: half a sentence where it gave nothing."""
+
+    name: str
+    results: Count
+    seconds: Annotated[float, Field(ge=0)]
+    error: str | None
+
+
+class PageUse(Shape):
+    """A page that was read. passages: of it that the model was shown. left_out: sentences that spoke to a model."""
+
+    url: str
+    passages: Count
+    left_out: Count
+
+
+class PageFailure(Shape):
+    """A page that was wanted and could not be read: a word for programs, half a sentence for people."""
+
+    url: str
+    code: str
+    message: str
+
+
+class SearchUse(Shape):
+    """What searching the web came to. tokens: of the prompt, that came of the pages."""
+
+    queries: list[str]
+    providers: list[ProviderUse]
+    pages: list[PageUse]
+    failures: list[PageFailure]
+    tokens: Count
+    seconds: Annotated[float, Field(ge=0)]
+
+
 class ContextUse(Shape):
     """How a prompt was read. spans: token ranges [start, end) of the prompt that the answer was drawn from. inputs: one
-    for each image and file, in their order; it is there where the request had any.
+    for each image and file, in their order; it is there where the request had any. search: where the web was searched.
     """
 
     mode: Literal["exact", "routed", "skim"]
     blocks: Count
     spans: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
     inputs: Annotated[list[InputUse], Field(default_factory=list)]
+    search: SearchUse | None = None
 
 
 def exactly() -> ContextUse:

@@ -86,7 +86,57 @@ class CallOutput(Shape):
     name: str = ""
 
 
-Item = Message | FunctionCall | CustomToolCall | CallOutput
+class UrlSource(Shape):
+    type: Literal["url"]
+    url: str
+
+
+class ApiSource(Shape):
+    """In items that come from elsewhere."""
+
+    type: Literal["api"]
+    name: str
+
+
+class SearchAction(Shape):
+    """sources: where they are asked for."""
+
+    type: Literal["search"]
+    query: str = ""
+    queries: Annotated[list[str], Field(default_factory=list)]
+    sources: Annotated[list[UrlSource | ApiSource], Field(default_factory=list)]
+
+
+class OpenPageAction(Shape):
+    type: Literal["open_page"]
+    url: str = ""
+
+
+class FindInPageAction(Shape):
+    type: Literal["find_in_page"]
+    url: str = ""
+    pattern: str = ""
+
+
+class TextResult(Shape):
+    type: Literal["text_result"]
+    url: str
+    title: str
+    snippet: str
+    date: str | None
+
+
+class WebSearchCall(Shape):
+    """results: where they are asked for. Those of an item that a client has sent are as it sent them."""
+
+    id: str
+    type: Literal["web_search_call"]
+    status: Literal["in_progress", "searching", "completed", "failed", "incomplete"]
+    action: SearchAction | OpenPageAction | FindInPageAction
+    results: Annotated[list[TextResult | dict[str, Any]], Field(default_factory=list)]
+
+
+Item = Message | FunctionCall | CustomToolCall | CallOutput | WebSearchCall
 
 
 class ItemList(Shape):
@@ -133,6 +183,32 @@ class CustomTool(Shape):
     name: str
     description: str | None
     format: TextFormat | GrammarFormat
+
+
+class UserLocation(Shape):
+    type: Literal["approximate"]
+    country: str | None
+    region: str | None
+    city: str | None
+    timezone: str | None
+
+
+class SearchFilters(Shape):
+    allowed_domains: Annotated[list[str], Field(default_factory=list)]
+    blocked_domains: Annotated[list[str], Field(default_factory=list)]
+
+
+class WebSearchTool(Shape):
+    type: Literal["web_search", "web_search_2025_08_26"]
+    filters: SearchFilters | None
+    search_context_size: Literal["low", "medium", "high"]
+    user_location: UserLocation | None
+
+
+class WebSearchPreviewTool(Shape):
+    type: Literal["web_search_preview", "web_search_preview_2025_03_11"]
+    search_context_size: Literal["low", "medium", "high"]
+    user_location: UserLocation | None
 
 
 class InputDetails(Shape):
@@ -201,7 +277,7 @@ class Response(Shape):
     temperature: float
     text: TextConfig
     tool_choice: Literal["none", "auto", "required"] | dict[str, Any]
-    tools: list[FunctionTool | CustomTool]
+    tools: list[FunctionTool | CustomTool | WebSearchTool | WebSearchPreviewTool]
     top_logprobs: Count
     top_p: float
     truncation: Literal["auto", "disabled"]
@@ -262,6 +338,31 @@ class TextDone(Placed):
     logprobs: list[TokenLogprob]
 
 
+class UrlCitation(Shape):
+    """Characters (code points) [start_index, end_index) of the text, which the page supports."""
+
+    type: Literal["url_citation"]
+    url: str
+    title: str
+    start_index: Count
+    end_index: Count
+
+
+class AnnotationEvent(Placed):
+    type: Literal["response.output_text.annotation.added"]
+    content_index: Count
+    annotation_index: Count
+    annotation: UrlCitation
+
+
+class SearchEvent(Placed):
+    type: Literal[
+        "response.web_search_call.in_progress",
+        "response.web_search_call.searching",
+        "response.web_search_call.completed",
+    ]
+
+
 class ArgumentsDelta(Placed):
     type: Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
     delta: str
@@ -290,5 +391,15 @@ class ErrorEvent(Event):
 
 
 ResponseEvent = (
-    StateEvent | ItemEvent | PartEvent | TextDelta | TextDone | ArgumentsDelta | ArgumentsDone | InputDone | ErrorEvent
+    StateEvent
+    | ItemEvent
+    | PartEvent
+    | TextDelta
+    | TextDone
+    | AnnotationEvent
+    | SearchEvent
+    | ArgumentsDelta
+    | ArgumentsDone
+    | InputDone
+    | ErrorEvent
 )
