@@ -16,6 +16,7 @@ from spatz.errors import ContextLengthError
 from spatz.prompt.tools import callable_tools, chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.call_reader import CallReader
+from spatz.server.citing import Citing
 from spatz.server.context import context_limit
 from spatz.server.events import CallArguments, CallDone, CallStarted, Cited, Event, Finished, Reason, TextDelta
 from spatz.server.generate import LONG_TEXT, Totals, stream, text_size
@@ -23,7 +24,8 @@ from spatz.server.input_use import InputUse, input_uses
 from spatz.server.meter import Meter
 from spatz.server.search_decision import decide, may_call_instead
 from spatz.server.served import ServedModel
-from spatz.server.web_search import Citing, Findings, Research, Web, check_web
+from spatz.server.web import Web, check_web
+from spatz.server.web_search import Findings, Research
 
 __all__ = [
     "Answer",

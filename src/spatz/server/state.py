@@ -29,7 +29,7 @@ from spatz.server.meter import Counter, Meter
 from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
 from spatz.server.usage import UsageRecorder
-from spatz.server.web_search import Web
+from spatz.server.web import Web
 from spatz.store.db import Database
 from spatz.store.files import Files
 

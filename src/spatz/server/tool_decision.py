@@ -27,7 +27,7 @@ from spatz.prompt.dialect import Dialect
 from spatz.prompt.tools import callable_tools, chosen
 from spatz.prompt.turn import Tool, ToolChoice, Turn, spoken
 
-__all__ = ["AT_ONCE", "THRESHOLD", "Judgement", "Scorer", "ToolJudge"]
+__all__ = ["AT_ONCE", "THRESHOLD", "Judgement", "Scorer", "ToolJudge", "together"]
 
 # Chosen on 100 labelled questions over 10 sets of tools; measured on 100 others over 10 other sets (the embedded model,
 # `python -m spatz.evals.tool_choice`): precision 0.92, recall 0.92, the right tool in 39 of 46 calls. On the questions
@@ -97,7 +97,7 @@ class ToolJudge:
 
         purposes = [_purpose(tool) for tool in tools]
         begin = self._model.dialect.head[:2]
-        call, call_base, *scores = await _together(
+        call, call_base, *scores = await together(
             score(self._called(question, tools), begin),
             base(self._called(EMPTY_QUESTION, tools), begin),
             *(score(_said(question), purpose) for purpose in purposes),
@@ -139,7 +139,7 @@ def _needed(tool: Tool) -> str:
     return f"Tool: {tool.name}\n{tool.description[:LONGEST_PURPOSE]}\nA user who needs this tool says: "
 
 
-async def _together(*work: Awaitable[float]) -> list[float]:
+async def together(*work: Awaitable[float]) -> list[float]:
     """All, or the first error; whatever ends this ends them."""
     tasks = [asyncio.ensure_future(item) for item in work]
     try:

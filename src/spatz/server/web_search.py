@@ -2,8 +2,8 @@
 
 Joins the parts of `spatz.search` in one direction: question -> queries -> results -> pages -> passages -> brief. Asked
 by answer.py once it is decided that the web is searched (search_decision.py), and by `spatz run --search`; it gives the
-events of what it does, and then `Findings`. Everything ends within the setting search_seconds; what fails is told in the
-usage and is no error. After it no tool is called: text of pages becomes a document of the prompt and nothing else.
+events of what it does, and then `Findings`. Everything ends within the setting search_seconds; what fails is told in
+the usage and is no error. After it no tool is called: text of pages becomes a document of the prompt and nothing else.
 """
 
 from __future__ import annotations
@@ -12,41 +12,32 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import TYPE_CHECKING, Protocol
 
-from spatz.config import Settings
 from spatz.engine.request import ContextMode, Request
-from spatz.errors import RequestError
-from spatz.inputs.fetch import Fetcher
-from spatz.inputs.reader import CachedReader
 from spatz.prompt.tools import chosen
 from spatz.prompt.turn import GrammarFormat, Message, Turn, WebSearch, spoken
 from spatz.search.brief import Size, brief
-from spatz.search.citation import Citation
 from spatz.search.dates import dated, freshness_of
 from spatz.search.page import Page, PageFailure
+from spatz.search.page_reader import PageError
 from spatz.search.passage import Passage
 from spatz.search.query import SearchQuery
 from spatz.search.questions import Question, question_of
 from spatz.search.ranking import rank, tells
-from spatz.search.result import Found, Provider, ProviderReport, SearchResult
+from spatz.search.result import ProviderReport, SearchResult
 from spatz.search.urls import allowed
 from spatz.search.use import PageUse, SearchUse
 from spatz.server.context import context_limit
-from spatz.server.events import Cited, Event, SearchAction, SearchDone, SearchStarted, TextDelta
+from spatz.server.events import SearchAction, SearchDone, SearchStarted
 from spatz.server.served import ServedModel
+from spatz.server.web import SEARCHING, Web
 
-if TYPE_CHECKING:
-    from spatz.search.citing import Citer
-
-__all__ = ["Citing", "Findings", "Research", "Web", "check_web", "question_in"]
+__all__ = ["Findings", "Research", "question_in"]
 
 ASSUMED_OUTPUT = 512  # tokens of an answer whose request sets no bound
 LEAST_ROOM = 96  # tokens of a brief that is worth it
-SEARCHING = 0.6  # share of the time that providers may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,122 +56,14 @@ REACHES: dict[Size, Reach] = {
 }
 
 
-class Searching(Protocol):
-    async def search(self, query: SearchQuery, *, seconds: float | None = None) -> Found: ...
-
-
-class Reading(Protocol):
-    async def read(
-        self, results: Sequence[SearchResult], *, seconds: float, most: int
-    ) -> tuple[list[Page], list[PageFailure]]: ...
-
-    async def open(self, url: str, *, seconds: float) -> Page: ...
-
-
-class Web:
-    """What a server searches and reads with. Belongs to an event loop; what costs time is made when it is needed."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        fetcher: Fetcher | None,
-        reader: CachedReader,
-        *,
-        providers: Sequence[Provider] | None = None,
-        today: Callable[[], date] = date.today,
-    ) -> None:
-        """providers: instead of those that the settings name. Raises ConfigError."""
-        self.seconds = settings.search_seconds
-        self.today = today
-        self._settings = settings
-        self._fetcher = fetcher
-        self._reader = reader
-        self._given = providers
-        self._searcher: Searching | None = None
-        self._pages: Reading | None = None
-
-    @property
-    def _providers(self) -> Sequence[Provider]:
-        if self._given is None:
-            from spatz.search.providers import providers_of
-
-            self._given = providers_of(self._settings)
-        return self._given
-
-    @property
-    def searches(self) -> bool:
-        """Whether there is anybody to ask."""
-        return bool(self._providers)
-
-    @property
-    def searcher(self) -> Searching:
-        if self._searcher is None:
-            from spatz.search.searcher import Searcher
-
-            cached = self._settings.search_cache_minutes * 60
-            self._searcher = Searcher(self._providers, seconds=self.seconds * SEARCHING, cache_seconds=cached)
-        return self._searcher
-
-    @property
-    def pages(self) -> Reading:
-        if self._pages is None:
-            from spatz.inputs.reader import read_options
-            from spatz.search.page_reader import PageReader
-
-            settings = self._settings
-            self._pages = PageReader(
-                self._fetcher,
-                self._reader,
-                read_options(settings),
-                page_bytes=settings.search_page_mb << 20,
-                cache_seconds=settings.search_cache_minutes * 60,
-                host_rate=settings.search_host_rate,
-            )
-        return self._pages
-
-
-def check_web(web: Web | None, param: str) -> None:
-    """Raises RequestError where nothing can be searched."""
-    if web is None or not web.searches:
-        raise RequestError(
-            "This server searches no web: it has no provider (setting 'search_providers').",
-            param=param,
-            code="unsupported_value",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Findings:
     """turn: what the model answers, without tools. passages: what it was shown, for citations."""
 
     turn: Turn
+    question: str
     passages: tuple[Passage, ...]
     use: SearchUse
-
-
-class Citing:
-    """What the choices' texts say, traced back to what the model was shown, while they are written."""
-
-    def __init__(self, findings: Findings | None, choices: int) -> None:
-        self._citers: list[Citer] = []
-        if findings is not None and findings.passages:
-            from spatz.search.citing import Citer
-
-            self._citers = [Citer(findings.passages) for _ in range(choices)]
-
-    def after(self, event: Event) -> Iterator[Cited]:
-        if self._citers and isinstance(event, TextDelta):
-            yield from _cited(event.index, self._citers[event.index].feed(event.text))
-
-    def end(self, index: int) -> Iterator[Cited]:
-        if self._citers:
-            yield from _cited(index, self._citers[index].end())
-
-
-def _cited(index: int, citations: Iterable[Citation]) -> Iterator[Cited]:
-    for citation in citations:
-        page = citation.passage.page
-        yield Cited(index, page.url, page.title, citation.start, citation.end)
 
 
 def question_in(messages: Sequence[Message]) -> Question:
@@ -233,8 +116,7 @@ class Research:
 
     async def _open(self, url: str) -> AsyncGenerator[SearchStarted | SearchDone, None]:
         """The page that the question names; and what is asked about it, found in it."""
-        wanted = self._wanted
-        if not allowed(url, wanted.allowed_domains, wanted.blocked_domains) or not self._may_call():
+        if not self._admits(url) or not self._may_call():
             return
         started = SearchStarted(_id(), SearchAction("open_page", url=url))
         yield started
@@ -251,8 +133,6 @@ class Research:
             yield SearchDone(found.id, found.action, source)
 
     async def _opened(self, url: str) -> Page | None:
-        from spatz.search.page_reader import PageError
-
         try:
             async with asyncio.timeout(self._left):
                 return await self._web.pages.open(url, seconds=self._left)
@@ -272,7 +152,7 @@ class Research:
         self._notes.queries.append(query.text)
         results = await self._results(query)
         await self._read(results)
-        yield SearchDone(started.id, action, results, failed=not results)
+        yield SearchDone(started.id, action, tuple(replace(result, text=None) for result in results), not results)
 
     def _query(self) -> SearchQuery:
         question, wanted = self._question, self._wanted
@@ -306,7 +186,9 @@ class Research:
             return
         try:
             async with asyncio.timeout(self._left):
-                pages, failures = await self._web.pages.read(results, seconds=self._left, most=self._reach.pages)
+                pages, failures = await self._web.pages.read(
+                    results, seconds=self._left, most=self._reach.pages, admits=self._admits
+                )
         except TimeoutError:
             pages, failures = [], [_too_late(result.url) for result in results[: self._reach.pages]]
         read = {page.result.url for page in pages if page.result is not None}
@@ -332,10 +214,10 @@ class Research:
             if not self._question.urls and not tells(question, passages):
                 passages = []
         if not passages:
-            return Findings(self._without(), (), self._use(pages, (), 0))
+            return Findings(self._without(), question, (), self._use(pages, (), 0))
         made = brief(passages, question, size=self._wanted.size, count=self._count, room=room)
         turn = replace(self._answering, messages=made.put(self._turn.messages))
-        return Findings(turn, made.passages, self._use(pages, made.passages, made.tokens))
+        return Findings(turn, question, made.passages, self._use(pages, made.passages, made.tokens))
 
     def _without(self) -> Turn:
         """Nothing was found: the answer says so, unless it has to be of another form."""
@@ -378,6 +260,9 @@ class Research:
     def _left(self) -> float:
         """Seconds, at least a moment."""
         return max(0.01, self._web.seconds - (time.monotonic() - self._started))
+
+    def _admits(self, url: str) -> bool:
+        return allowed(url, self._wanted.allowed_domains, self._wanted.blocked_domains)
 
     def _may_call(self) -> bool:
         most = self._wanted.most_calls

@@ -1,0 +1,88 @@
+"""What a server searches and reads the web with: made of the settings, and as late as it can be.
+
+On `state.web`, and made by `spatz run --search` for itself. web_search.py asks it; here nothing is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from spatz.config import Settings
+from spatz.errors import RequestError
+from spatz.inputs.fetch import Fetcher
+from spatz.inputs.reader import CachedReader, read_options
+from spatz.search.providers import providers_of
+from spatz.search.result import Provider
+
+if TYPE_CHECKING:
+    from spatz.search.page_reader import PageReader
+    from spatz.search.searcher import Searcher
+
+__all__ = ["SEARCHING", "Web", "check_web"]
+
+SEARCHING = 0.6  # share of the time that providers may take
+
+
+class Web:
+    """Belongs to an event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fetcher: Fetcher | None,
+        reader: CachedReader,
+        *,
+        providers: Sequence[Provider] | None = None,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        """providers: instead of those that the settings name. today: what tests put in. Raises ConfigError."""
+        self.seconds = settings.search_seconds
+        self.today = today
+        self._settings = settings
+        self._fetcher = fetcher
+        self._reader = reader
+        self._providers = tuple(providers_of(settings) if providers is None else providers)
+        self._searcher: Searcher | None = None
+        self._pages: PageReader | None = None
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is anybody to ask."""
+        return bool(self._providers)
+
+    @property
+    def searcher(self) -> Searcher:
+        if self._searcher is None:
+            from spatz.search.searcher import Searcher
+
+            cached = self._settings.search_cache_minutes * 60
+            self._searcher = Searcher(self._providers, seconds=self.seconds * SEARCHING, cache_seconds=cached)
+        return self._searcher
+
+    @property
+    def pages(self) -> PageReader:
+        if self._pages is None:
+            from spatz.search.page_reader import PageReader
+
+            settings = self._settings
+            self._pages = PageReader(
+                self._fetcher,
+                self._reader,
+                read_options(settings),
+                page_bytes=settings.search_page_mb << 20,
+                cache_seconds=settings.search_cache_minutes * 60,
+                host_rate=settings.search_host_rate,
+            )
+        return self._pages
+
+
+def check_web(web: Web | None, param: str) -> None:
+    """Raises RequestError where nothing can be searched."""
+    if web is None or not web.searches:
+        raise RequestError(
+            "This server searches no web: it has no provider (setting 'search_providers').",
+            param=param,
+            code="unsupported_value",
+        )
