@@ -101,6 +101,8 @@ class Searcher:
             # Without its text, which may hold the URL and, with it, a key.
             logger.warning("searching with %s failed: %s", provider.name, type(failure).__name__)
             error = f"failed unexpectedly ({type(failure).__name__})"
+        if error:
+            logger.info("searching: %s %s", provider.name, error)
         kept = tuple(result for result in results if _wanted(result, query))
         return kept, ProviderReport(provider.name, len(kept), self._clock() - began, error)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 __all__ = ["allowed", "covers", "host_of", "is_web", "same_page", "tidy"]
 
@@ -23,11 +23,12 @@ _TRACKING = frozenset(_NAMES.split())
 _TRACKING_PREFIXES = ("utm_", "pk_", "mtm_")
 _ODD = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_BEYOND = re.compile(r"[^\x00-\x7f]+")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 def is_web(url: str) -> bool:
-    """An http or https URL with a host."""
+    """An http or https URL with a host, and without the name and password by which one host is shown as another."""
     return _split(url) is not None
 
 
@@ -58,9 +59,7 @@ def tidy(url: str) -> str:
     if parts is None:
         return url
     query = _without_tracking(parts.query)
-    login = parts.netloc.rpartition("@")[0]
-    netloc = f"{login}@{_place(parts)}" if login else _place(parts)
-    return f"{parts.scheme}://{netloc}{parts.path or '/'}{'?' + query if query else ''}"
+    return f"{parts.scheme}://{_place(parts)}{parts.path or '/'}{'?' + query if query else ''}"
 
 
 def same_page(url: str) -> str:
@@ -69,8 +68,7 @@ def same_page(url: str) -> str:
     if parts is None:
         return url
     query = _without_tracking(parts.query)
-    path = _ESCAPE.sub(_plainer, parts.path).rstrip("/")
-    return f"{_place(parts)}{path}{'?' + _ESCAPE.sub(_plainer, query) if query else ''}"
+    return f"{_place(parts)}{_escaped(parts.path).rstrip('/')}{'?' + _escaped(query) if query else ''}"
 
 
 def _split(url: str) -> SplitResult | None:
@@ -81,7 +79,8 @@ def _split(url: str) -> SplitResult | None:
         parts.port  # noqa: B018 (it raises for what is no port)
     except ValueError:
         return None
-    return parts if parts.scheme in _DEFAULT_PORTS and parts.hostname else None
+    shown = parts.hostname and "@" not in parts.netloc
+    return parts if parts.scheme in _DEFAULT_PORTS and shown else None
 
 
 def _host(parts: SplitResult) -> str:
@@ -112,6 +111,11 @@ def _without_tracking(query: str) -> str:
 def _tracks(part: str) -> bool:
     name = unquote(part.partition("=")[0]).lower()
     return name in _TRACKING or name.startswith(_TRACKING_PREFIXES)
+
+
+def _escaped(text: str) -> str:
+    """In one spelling: letters beyond ASCII as escapes, and no escapes for what needs none."""
+    return _BEYOND.sub(lambda found: quote(found.group()), _ESCAPE.sub(_plainer, text))
 
 
 def _plainer(escape: re.Match[str]) -> str:

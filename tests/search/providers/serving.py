@@ -18,7 +18,7 @@ class Asked:
     method: str
     target: str  # as it stands in the request: absolute when a proxy is asked
     headers: dict[str, str]  # names in lower case
-    body: Any  # of its JSON
+    body: Any  # of its JSON; the text of a form
 
     @property
     def path(self) -> str:
@@ -48,7 +48,8 @@ class Api:
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
             data = await reader.readexactly(int(headers.get("content-length", "0")))
             method, target, _ = lines[0].split(" ")
-            self.asked.append(Asked(method, target, headers, json.loads(data) if data else None))
+            is_json = headers.get("content-type") == "application/json"
+            self.asked.append(Asked(method, target, headers, json.loads(data) if is_json else data.decode()))
             reply = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             if reply is None:
                 await reader.read()  # until whoever asked gives up

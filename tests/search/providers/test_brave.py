@@ -94,7 +94,7 @@ async def test_several_domains_and_blocked_ones_are_a_goggle(served: Api) -> Non
     await search(served, SearchQuery("x", domains=("a.org", "b.org"), blocked_domains=("c.b.org",)))
     params = served.asked[0].params
     assert params["q"] == "x"
-    assert params["goggles"] == "$discard,site=c.b.org\n$discard\n$boost=2,site=a.org\n$boost=2,site=b.org"
+    assert params["goggles"] == "$discard\n$boost,site=a.org\n$boost,site=b.org\n$discard,site=c.b.org"
 
 
 @pytest.mark.parametrize(

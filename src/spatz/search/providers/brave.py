@@ -82,12 +82,16 @@ def _params(query: SearchQuery) -> dict[str, str]:
         params["search_lang"] = language
     if query.freshness:
         params["freshness"] = FRESHNESS[query.freshness]
-    rules = [f"$discard,site={domain}" for domain in query.blocked_domains]
-    if len(query.domains) > 1:
-        rules += ["$discard", *(f"$boost=2,site={domain}" for domain in query.domains)]
-    if rules:
+    if rules := _rules(query):
         params["goggles"] = "\n".join(rules)
     return params
+
+
+def _rules(query: SearchQuery) -> list[str]:
+    """A Goggle: a discard of all comes first, then what is kept all the same; a discard of one site wins over that."""
+    wanted = query.domains if len(query.domains) > 1 else ()
+    kept = ["$discard", *(f"$boost,site={domain}" for domain in wanted)] if wanted else []
+    return kept + [f"$discard,site={domain}" for domain in query.blocked_domains]
 
 
 def _language(query: SearchQuery) -> str:

@@ -8,11 +8,13 @@ one has failed is that told.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import unquote
 
 from spatz.search.providers.rows import made
 from spatz.search.providers.sites import cut, in_turn, with_sites
@@ -37,6 +39,8 @@ _COUNTRIES = (
 COUNTRIES = dict(pair.split(":") for pair in _COUNTRIES.split())
 _OTHERS = {"at": "de", "br": "pt", "ch": "de", "mx": "es"}
 LANGUAGES = {country: language for language, country in COUNTRIES.items()} | _OTHERS
+
+_WRAPPED = re.compile(r"(?:https?:)?//duckduckgo\.com/l/\?uddg=(.+?)(?:&(?:amp;)?rut=.*)?", re.DOTALL)
 
 
 def is_installed() -> bool:
@@ -96,8 +100,14 @@ class DdgsProvider:
                 return []
             # Without its text, which holds URLs with the proxy's password in them.
             raise ProviderError("got no answer from any search engine") from None
-        results = [made(row.get("href"), row.get("title"), row.get("body")) for row in found if isinstance(row, dict)]
+        results = [made(_direct(row.get("href")), row.get("title"), row.get("body")) for row in found]
         return [result for result in results if result][: query.count]
+
+
+def _direct(href: object) -> object:
+    """Behind DuckDuckGo's own link, where it gives one instead of the page's."""
+    wrapped = _WRAPPED.fullmatch(href) if isinstance(href, str) else None
+    return unquote(wrapped.group(1)) if wrapped else href
 
 
 def _region(query: SearchQuery) -> str:

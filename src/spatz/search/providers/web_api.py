@@ -114,10 +114,10 @@ class WebApi:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> Any:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(_prepared)  # which takes a while, and the loop goes on meanwhile
         import httpx
 
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(_tls_context)
         # A new client for each call: nothing has to be closed at a server's end, and no loop owns connections.
         try:
             async with (
@@ -227,7 +227,9 @@ def _parsed_or_none(data: bytes) -> Any:
         return None
 
 
-def _tls_context() -> ssl.SSLContext:
+def _prepared() -> ssl.SSLContext:
+    import httpx  # noqa: F401
+
     context = ssl.create_default_context()  # the system's store, with the operator's own authorities
     context.load_verify_locations(certifi.where())  # slim containers have no store
     return context
