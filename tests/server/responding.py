@@ -72,13 +72,15 @@ def call(name: str = "get_weather", arguments: str = '{"city": "Paris"}') -> str
 
 
 def check_response(found: dict[str, Any], *, openly: bool = True) -> dict[str, Any]:
-    """openly: also by the open specification, which knows neither custom tools nor schemas of formats."""
+    """openly: also by the open specification, which knows neither custom tools nor searches nor schemas of formats."""
     assert set(found) >= KEYS
     response = Response.model_validate_json(json.dumps(found), strict=True)
     _check_known(response, OPEN_KEYS | OUR_KEYS)
+    searched = any(item["type"] == "web_search_call" for item in found["output"])
     for item in found["output"]:
         for part in item.get("content", ()):
-            assert part["annotations"] == [] and isinstance(part["logprobs"], list)
+            assert part["annotations"] == [] or searched
+            assert isinstance(part["annotations"], list) and isinstance(part["logprobs"], list)
     if openly:
         open_types.ResponseResource.model_validate_json(json.dumps(found))
     return found
