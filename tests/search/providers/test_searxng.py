@@ -82,14 +82,19 @@ async def test_a_query_becomes_parameters(served: Api) -> None:
     assert served.asked[1].params == {"q": "x", "format": "json", "pageno": "1", "language": "all"}
 
 
-async def test_further_pages_are_asked_for_until_there_are_enough(served: Api) -> None:
-    served.gives(page(row(1), row(2)), page(row(2), row(3)), page(row(4)))
+async def test_further_pages_are_asked_for_where_one_has_little(served: Api) -> None:
+    served.gives(page(row(1)), page(row(1), row(2), row(3), row(4)), page(row(5)))
     found = await search(served, SearchQuery("routing", count=3))
     assert [result.url[-1] for result in found] == ["1", "2", "3"]
     assert [asked.params["pageno"] for asked in served.asked] == ["1", "2"]
-    served.gives(page(row(1)), page(row(1)))
+    served.gives(page(row(1)), page(row(1)), page(row(2)))
     assert len(await search(served, SearchQuery("routing", count=9))) == 1
     assert len(served.asked) == 4  # a page that brings nothing new is the last one
+    served.gives(page(*map(row, range(5))))
+    assert len(await search(served, SearchQuery("routing", count=10))) == 5
+    assert len(served.asked) == 5
+    served.answers = [sent(page(row(1))), sent({}, status="500 Internal Server Error")]
+    assert len(await search(served, SearchQuery("routing", count=10))) == 1  # what there is serves
 
 
 async def test_many_domains_are_several_questions(served: Api) -> None:

@@ -1,8 +1,8 @@
 """SearXNG (and its ancestor searx): a metasearch server of the operator's own, through its JSON API.
 
 `GET /search?format=json`, https://docs.searxng.org/dev/search_api.html. The format has to be switched on in the
-server's settings.yml. It takes no number of results, no country alone and no domains: pages are asked for until there
-are enough, the country goes with the language, and domains as `site:`, which some of its engines know; the searcher
+server's settings.yml. It takes no number of results, no country alone and no domains: further pages are asked for where
+one has little, the country goes with the language, and domains as `site:`, which some of its engines know; the searcher
 filters behind that. The server may be private and plain http, and is never asked through the proxy.
 """
 
@@ -40,11 +40,17 @@ class SearxngProvider:
     async def _search(self, text: str, query: SearchQuery) -> list[SearchResult]:
         found: dict[str, SearchResult] = {}
         for number in range(1, MAX_PAGES + 1):
-            body = await self._page(text, query, number)
+            try:
+                body = await self._page(text, query, number)
+            except ProviderError:
+                if found:
+                    break  # what there is serves
+                raise
             results = [made(row.get("url"), row.get("title"), row.get("content"), _date(row)) for row in _rows(body)]
             new = {result.url: result for result in results if result and result.url not in found}
             found |= new
-            if len(found) >= query.count or not new:
+            # Another page takes as long as the first one did, so it is for when there is little.
+            if 2 * len(found) >= query.count or not new:
                 break
         if not found and (silent := _silent(body)):
             raise ProviderError(f"got nothing from its engines ({silent})")
