@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spatz.commands.prompt_bar import PromptBar
-from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams, Usage
+from spatz.engine.request import Constraint, ContextMode, FinishReason, Request, SamplingParams, Usage
 from spatz.errors import RequestError
 
 if TYPE_CHECKING:
@@ -38,10 +38,18 @@ async def answer(
     show: Callable[[str], None],
     source: str,
     context: ContextMode,
+    *,
+    constraint: Callable[[], Constraint] | None = None,
 ) -> Answer:
     """show: gets the text as it comes. Cancelling it ends the request within one step."""
     request = Request(
-        prompt=prompt.tokens, params=params, source=source, context=context, areas=prompt.areas, images=prompt.images
+        prompt=prompt.tokens,
+        params=params,
+        source=source,
+        context=context,
+        areas=prompt.areas,
+        images=prompt.images,
+        constraint=constraint,
     )
     request = await asyncio.to_thread(model.plan, request)
     pieces: list[str] = []

@@ -20,6 +20,7 @@ from spatz.engine.request import ContextMode, Usage
 from spatz.errors import ConfigError
 
 if TYPE_CHECKING:
+    from spatz.commands.search import Searched
     from spatz.inputs.part import InputPart
 
 __all__ = ["run"]
@@ -37,6 +38,10 @@ MAX_INPUT = 64 << 20  # bytes of a file or of stdin; far more than any context
     "input_seconds",
     "input_memory_mb",
     "input_cache_mb",
+    "fetch",
+    "fetch_hosts",
+    "fetch_seconds",
+    "search",
 )
 def run(
     settings: Settings,
@@ -53,6 +58,7 @@ def run(
         None, "--pages", help="Which pages of the files: 7, or 10-20.", show_default=False
     ),
     system: str | None = typer.Option(None, "--system", "-s", help="Instructions to the model."),
+    search: bool = typer.Option(False, "--search", help="Search the web first, and tell where the answer is from."),
     raw: bool = typer.Option(False, "--raw", help="Continue the text as it is, without the chat template."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object with the answer and its usage."),
     max_tokens: int | None = typer.Option(None, "--max-tokens", "-n", help="Longest answer, in tokens."),
@@ -73,6 +79,8 @@ def run(
     """
     if raw and system is not None:
         raise ConfigError("--system has no place in a --raw prompt: it is a message of the chat template")
+    if raw and search:
+        raise ConfigError("--search has no place with a --raw prompt: there is no question in it")
     said = prompt_parts(prompt, file or [], image or [], settings)
     inputs = [part for part in said if not isinstance(part, str)]
     if raw and inputs:
@@ -88,6 +96,9 @@ def run(
     from spatz.commands.fetch import fetched
     from spatz.commands.inputs import read_parts
     from spatz.prompt.turn import Message, Turn
+
+    if search:  # it takes libraries that all else does without
+        from spatz.commands.search import search_and_answer
     from spatz.server.input_use import input_uses
     from spatz.server.local import local_model
 
@@ -121,7 +132,12 @@ def run(
         encoded = model.encode("\n\n".join(map(str, said))) if raw else model.encode_chat(turn.messages)
         uses = input_uses(turn, encoded.areas)
         source = "prompt" if raw else "messages"
-        result = asyncio.run(answer(model, encoded, params, show, source, ContextMode(settings.context)))
+        searched: Searched | None = None
+        if search:
+            searched = asyncio.run(search_and_answer(model, turn, params, show, settings))
+            result = searched.answer
+        else:
+            result = asyncio.run(answer(model, encoded, params, show, source, ContextMode(settings.context)))
         end = time.perf_counter()
         if as_json:
             usage, use = result.usage, result.usage.context
@@ -144,8 +160,10 @@ def run(
                         "blocks": use.blocks,
                         "spans": [list(span) for span in use.spans],
                         **({"inputs": [read.body() for read in uses]} if uses else {}),
+                        **({"search": searched.use.body()} if searched is not None else {}),
                     },
                 },
+                **(searched.body() if searched is not None else {}),
                 "seconds": {
                     "to_first_text": round(first_token - start, 4) if first_token else None,
                     "total": round(end - start, 4),
@@ -154,10 +172,21 @@ def run(
             print(json.dumps(report, ensure_ascii=False))
         elif not result.text.endswith("\n"):
             print()
+        if searched is not None:
+            show_search(searched, as_json)
         if not as_json and result.usage.context.mode is not ContextMode.EXACT:
             note(context_note(result.usage))
         if result.finish_reason.value == "length":
             note(f"the answer was cut after {result.usage.completion_tokens} tokens")
+
+
+def show_search(searched: Searched, as_json: bool) -> None:
+    """Below the answer."""
+    if not as_json:
+        for place, line in enumerate(searched.lines()):
+            print(line if place else f"\n{line}")
+    for line in searched.notes():
+        note(line)
 
 
 def page_range(text: str) -> tuple[int, int]:

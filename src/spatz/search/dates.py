@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from spatz.search.phrases import phrases
 from spatz.search.query import Freshness
 
 __all__ = ["about_now", "dated", "freshness_of"]
@@ -15,43 +16,42 @@ __all__ = ["about_now", "dated", "freshness_of"]
 _FRESH: tuple[tuple[Freshness, re.Pattern[str]], ...] = (
     (
         "day",
-        re.compile(
-            r"\b(?:today|tonight|this (?:morning|evening|afternoon)|right now|yesterday|last night|breaking|"
-            r"heute|gestern|gerade eben|aujourd'hui|hier|ce (?:matin|soir)|hoy|ayer|esta (?:noche|mañana))\b",
-            re.IGNORECASE,
+        phrases(
+            """
+            today|tonight|this (?:morning|evening|afternoon)|right now|yesterday|last night|breaking|tomorrow
+            heute|gestern|morgen|gerade eben|aujourd'hui|hier|demain|ce (?:matin|soir)
+            hoy|ayer|mañana|esta (?:noche|mañana)
+            """
         ),
     ),
     (
         "week",
-        re.compile(
-            r"\b(?:(?:this|last|past|current) week(?:end)?|(?:diese|letzte|vergangene)[nr]? woche|dieses wochenende|"
-            r"cette semaine|la semaine (?:dernière|passée)|esta semana|la semana pasada)\b",
-            re.IGNORECASE,
+        phrases(
+            """
+            (?:this|last|past|current) week(?:end)?|(?:diese|letzte|vergangene)[nr]? woche|dieses wochenende
+            cette semaine|la semaine (?:dernière|passée)|esta semana|la semana pasada
+            """
         ),
     ),
     (
         "month",
-        re.compile(
-            r"\b(?:(?:this|last|past) month|news|headlines|(?:diesen|letzten|vergangenen) monat|diesem monat|nachrichten|"
-            r"neuigkeiten|ce mois|le mois dernier|actualités|este mes|el mes pasado|noticias)\b",
-            re.IGNORECASE,
+        phrases(
+            """
+            (?:this|last|past) month|news|headlines|(?:diesen|letzten|vergangenen) monat|diesem monat|nachrichten
+            neuigkeiten|ce mois|le mois dernier|actualités|este mes|el mes pasado|noticias
+            """
         ),
     ),
-    (
-        "year",
-        re.compile(
-            r"\b(?:(?:this|past) year|dieses jahr|in diesem jahr|cette année|este año)\b",
-            re.IGNORECASE,
-        ),
-    ),
+    ("year", phrases("(?:this|past) year|dieses jahr|in diesem jahr|cette année|este año")),
 )
-_NOW = re.compile(
-    r"\b(?:latest|newest|most recent|recent|recently|current|currently|now|nowadays|these days|at the moment|at present|"
-    r"up[- ]to[- ]date|as of (?:now|today)|so far|upcoming|still|"
-    r"neuest\w*|aktuell\w*|derzeit\w*|momentan\w*|zurzeit|zur zeit|jetzt|jüngst\w*|kürzlich|gegenwärtig\w*|zuletzt|"
-    r"dernièr\w*|dernier\w*|actuel\w*|récent\w*|récemment|maintenant|en ce moment|"
-    r"últim[oa]s?|actual(?:es|mente)?|recientes?|recientemente|ahora)\b",
-    re.IGNORECASE,
+_NOW = phrases(
+    r"""
+    latest|newest|most recent|recent|recently|current|currently|now|nowadays|these days|at the moment|at present
+    up[- ]to[- ]date|as of (?:now|today)|so far|upcoming|still
+    neuest\w*|aktuell\w*|derzeit\w*|momentan\w*|zurzeit|zur zeit|jetzt|jüngst\w*|kürzlich|gegenwärtig\w*|zuletzt
+    dernièr\w*|dernier\w*|actuel\w*|récent\w*|récemment|maintenant|en ce moment
+    últim[oa]s?|actual(?:es|mente)?|recientes?|recientemente|ahora
+    """
 )
 _YEAR = re.compile(r"\b(?:1[5-9]|20|21)\d\d\b")
 
@@ -66,11 +66,11 @@ def about_now(text: str) -> bool:
 
 
 def dated(query: str, text: str, today: date, language: str = "") -> str:
-    """The query with the day, the month or the year that the question calls now. One that names a year is left alone."""
+    """The query with the day, month or year that the question calls now. One that names a year is left alone."""
     if not about_now(text):
         return query
     fresh = freshness_of(text)
-    month = _MONTHS.get(language, _MONTHS["en"])[today.month - 1]
+    month = _MONTHS.get(language, _MONTHS["en"]).split()[today.month - 1]
     if fresh == "day":
         return f"{query} {today.day} {month} {today.year}"
     if fresh in ("week", "month"):
@@ -79,8 +79,8 @@ def dated(query: str, text: str, today: date, language: str = "") -> str:
 
 
 _MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
-    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split(),
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),
+    "en": "January February March April May June July August September October November December",
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
 }

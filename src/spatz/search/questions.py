@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spatz.search.phrases import any_of, phrases
+
 __all__ = ["LONGEST_QUERY", "Question", "language_of", "question_of", "urls_in"]
 
 LONGEST_QUERY = 400  # characters; providers take no more
@@ -19,41 +21,49 @@ MOST_URLS = 8
 
 _URL = re.compile(r"""(?:https?://|\bwww\.)[^\s<>"'`|\\^{}\x00-\x20\u200b-\u200f]{3,2000}""", re.IGNORECASE)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
+_BEHIND = ".,;:!?*_~\u2026\xbb\u201d\u2019"  # what a sentence puts behind a URL
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*(?:[.!?]+|\n|$)")
-_WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:[-'\u2019.][^\W_]+)*")
 
+_REST = "out|up|for|on|in|the|web|online|internet|im|das|google|after|nach|mal|bitte|sur|le|en|la|red|about|whether|if"
 # What is said to whoever searches, and is none of what is searched for.
-_ADDRESS = re.compile(
-    r"""^(?:\W*(?:
-      (?:hi|hello|hey|hallo|bonjour|salut|hola)\b(?:\s+(?:there|spatz|zusammen))? | please | bitte | s'il\ (?:te|vous)\ pla[iî]t
-    | por\ favor | now | so | ok(?:ay)? | then | thanks?(?:\ you)?
-    | (?:can|could|would|will)\ you(?:\ please)? | (?:kannst|könntest)\ du(?:\ mir)?(?:\ bitte)? | können\ sie(?:\ mir)?(?:\ bitte)?
-    | (?:peux-tu|pouvez-vous|pourrais-tu|pourriez-vous) | (?:puedes|podrías|puede)
-    | i(?:'d|\ would)\ like\ to\ know | i\ (?:want|need)\ to\ know | do\ you\ know | tell\ me | let\ me\ know | show\ me | explain(?:\ to\ me)?
-    | (?:sag|erzähl|erkläre?)(?:e|en\ sie)?\ mir | weißt\ du | ich\ (?:möchte|will)\ wissen
-    | dis-moi | dites-moi | dime | dígame
-    | (?:use|using)\ (?:the\ )?(?:web|internet)(?:\ search)?(?:\ to)?
-    | (?:search|look|check|browse|google|find|research|suche?|schau|recherchiere?|cherche|busca)\b
-      (?:\s+(?:out|up|for|on|in|the|web|online|internet|im|web\ nach|das|google|after|nach|mal|bitte|sur|le|en|la|red|about|whether|if))*
-    )(?:\W+|$))+""",
-    re.IGNORECASE | re.VERBOSE,
+_ADDRESS = phrases(
+    r"""
+    (?:hi|hello|hey|hallo|bonjour|salut|hola)(?: there| spatz| zusammen)?|please|bitte|s'il (?:te|vous) pla[iî]t
+    por favor|now|so|ok(?:ay)?|then|thanks?(?: you)?|(?:can|could|would|will) you(?: please)?
+    (?:kannst|könntest) du(?: mir)?|können sie(?: mir)?
+    peux-tu|pouvez-vous|pourrais-tu|pourriez-vous|puedes|podrías|puede
+    i(?:'d| would) like to know|i (?:want|need) to know|do you know|tell me|let me know|show me|explain(?: to me)?
+    (?:sag|erzähl|erkläre?)(?:e|en sie)? mir|weißt du|ich (?:möchte|will) wissen|dis-moi|dites-moi|dime|dígame
+    us(?:e|ing) (?:the )?(?:web|internet)(?: search)?(?: to)?
+    look (?:it|this|that) up
+    (?:search|look|check|browse|google|find|research|suche?|schau|recherchiere?|cherche|busca)(?:\s+REST)*
+    """.replace("REST", any_of(_REST)),
+    r"^(?:\W*",
+    r"(?:\W+|$))+",
 )
-_TAIL = re.compile(
-    r"[\s,;.!?]*(?:please|thanks?(?: you)?|thank you|bitte|danke|merci|gracias|on the (?:web|internet)|online|im (?:internet|netz|web)|"
-    r"sur (?:internet|le web)|en (?:internet|la web))[\s.!?]*$",
-    re.IGNORECASE,
+_TAIL = phrases(
+    r"""
+    please|thanks?(?: you)?|bitte|danke|merci|gracias|on the (?:web|internet)|online|im (?:internet|netz|web)
+    sur (?:internet|le web)|en (?:internet|la web)
+    """,
+    r"(?:[\s,;.!?]|^)+",
+    r"[\s.!?]*$",
 )
-_FOLLOW_UP = re.compile(
-    r"^\W*(?:and|but|what about|how about|und|aber|was ist mit|wie (?:ist|sieht) es mit|et|mais|qu'en est-il|y|pero|qué tal)\b",
-    re.IGNORECASE,
+_FOLLOW_UP = phrases(
+    r"""
+    and|but|what about|how about|und|aber|was ist mit|wie (?:ist|sieht) es mit|et|mais|qu'en est-il|y|pero|qué tal
+    """,
+    r"^\W*",
 )
 # Words that stand for something that was said before.
-_POINTING = re.compile(
-    r"\b(?:it|its|it's|they|them|their|theirs|he|him|his|she|her|hers|that one|this one|the (?:same|former|latter|first|second|other) ?(?:one)?|there|"
-    r"er|ihm|ihn|sein(?:e[mnrs]?)?|ihr(?:e[mnrs]?)?|ihnen|dessen|deren|davon|dafür|damit|darin|dort|dieser|dieses|diese|"
-    r"il|elle|ils|elles|lui|leur|leurs|celui-ci|celle-ci|son|sa|ses|"
-    r"él|ella|ellos|ellas|su|sus|éste|ésta)\b",
-    re.IGNORECASE,
+_POINTING = phrases(
+    r"""
+    it|its|it's|they|them|their|theirs|he|him|his|she|her|hers|that one|this one|there
+    the (?:same|former|latter|first|second|other) ?(?:one)?
+    er|ihm|ihn|sein(?:e[mnrs]?)?|ihr(?:e[mnrs]?)?|ihnen|dessen|deren|davon|dafür|damit|darin|dort|dieser|dieses|diese
+    il|elle|ils|elles|lui|leur|leurs|celui-ci|celle-ci|son|sa|ses|él|ella|ellos|ellas|su|sus|éste|ésta
+    """
 )
 _LANGUAGES = {
     "en": "the a an of is are was were what who when where why how which does do did in on to for and with by from it "
@@ -66,11 +76,20 @@ _LANGUAGES = {
     "que este esta ha tiene cuánto cuántos al se",
 }
 _COMMON = {code: frozenset(words.split()) for code, words in _LANGUAGES.items()}
-_EMPTY = frozenset().union(*_COMMON.values()) | frozenset(
-    "you your me my we our us i he she they them his her their its be been am will would could should may might there "
-    "then than also just any some so not no yes please tell give say said mean means thing things one ones du ich sie "
-    "wir ihr mein dein mir dir bitte je tu nous vous mon ton yo tú mi sus".split()
-)
+_OWN_WORDS = """
+you your me my we our us i he she they them his her their its be been am will would could should may might there then
+than also just any some so not no yes please tell give say said mean means thing things one ones du ich sie wir ihr mein
+dein mir dir bitte je tu nous vous mon ton yo tú mi sus
+"""
+_EMPTY = frozenset().union(_OWN_WORDS.split(), *_COMMON.values())
+# A question of nothing but these asks what a page says in all.
+_WHOLE_PAGE = """
+summarize summarise summary page website site web url link article read open visit content contents text document say
+says written about overview main point points key describe explain look check see here following short briefly sentence
+sentences zusammenfassen zusammen fasse fass seite inhalt steht lies öffne artikel kurz résume résumé contenu lis ouvre
+resume resumen página contenido lee abre tldr tl dr
+"""
+_WHOLE = frozenset(_WHOLE_PAGE.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +112,6 @@ class Question:
         return " ".join(words)[:LONGEST_QUERY]
 
 
-# A question of nothing but these asks what a page says in all.
-_WHOLE = frozenset(
-    "summarize summarise summary page website site web url link article read open visit content contents text document "
-    "say says written about overview main point points key describe explain look check see here following short briefly "
-    "sentence sentences zusammenfassen zusammen fasse fass seite inhalt steht lies öffne artikel kurz résume résumé page "
-    "contenu lis ouvre resume resumen página contenido lee abre tldr tl dr".split()
-)
-
-
 def question_of(said: Sequence[str]) -> Question:
     """said: what the user said, turn by turn, the last one last; without documents. Bounded work on any text."""
     last = said[-1] if said else ""
@@ -121,9 +131,9 @@ def urls_in(text: str) -> list[str]:
     """In order, each once, without what the sentence puts behind them."""
     found: dict[str, None] = {}
     for match in _URL.finditer(text[:LONGEST_READ] if len(text) <= LONGEST_READ else text[-LONGEST_READ:]):
-        url = match.group().rstrip(".,;:!?*_~…»”’")
+        url = match.group().rstrip(_BEHIND)
         while url and url[-1] in _BRACKETS and url.count(url[-1]) > url.count(_BRACKETS[url[-1]]):
-            url = url[:-1].rstrip(".,;:!?*_~…»”’")
+            url = url[:-1].rstrip(_BEHIND)
         if url[:4].lower() == "www.":
             url = f"https://{url}"
         if "." in url or "localhost" in url:
@@ -152,7 +162,7 @@ def _asked(text: str) -> str:
 
 def _bare(text: str) -> str:
     """Without what is said to whoever searches."""
-    bare = _TAIL.sub("", _ADDRESS.sub("", text, count=1)).strip(" \t,;:.!?\"'“”„«»")
+    bare = _TAIL.sub("", _ADDRESS.sub("", text, count=1)).strip(" \t,;:.!?\"'\u201c\u201d\u201e\xab\xbb\xbf")
     return bare or text.strip(" ?!.")
 
 

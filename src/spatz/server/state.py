@@ -17,7 +17,7 @@ from starlette.requests import Request
 from spatz.config import Settings
 from spatz.engine.request import ContextMode, SamplingParams
 from spatz.errors import RequestError
-from spatz.inputs.fetch import Fetcher, FetchPolicy
+from spatz.inputs.fetch import Fetcher
 from spatz.inputs.fetched import FetchedBefore
 from spatz.inputs.reader import CachedReader, reader_of
 from spatz.server.caller import caller_of
@@ -29,7 +29,7 @@ from spatz.server.meter import Counter, Meter
 from spatz.server.metrics import Metrics
 from spatz.server.served import ServedModel
 from spatz.server.usage import UsageRecorder
-from spatz.server.web import Web
+from spatz.server.web import Web, fetcher_of
 from spatz.store.db import Database
 from spatz.store.files import Files
 
@@ -106,20 +106,6 @@ class State:
             "model": self.model.name,
             "system_fingerprint": self.model.fingerprint,
         }
-
-
-def fetcher_of(settings: Settings) -> Fetcher | None:
-    """Raises ConfigError."""
-    if settings.fetch == "off":
-        return None
-    return Fetcher(
-        FetchPolicy(
-            hosts=settings.fetch_hosts,
-            max_bytes=settings.input_mb << 20,
-            timeout=settings.fetch_seconds,
-            proxy=settings.fetch_proxy,
-        )
-    )
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spatz.config import Settings
 from spatz.errors import RequestError
-from spatz.inputs.fetch import Fetcher
+from spatz.inputs.fetch import Fetcher, FetchPolicy
 from spatz.inputs.reader import CachedReader, read_options
 from spatz.search.providers import providers_of
 from spatz.search.result import Provider
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spatz.search.page_reader import PageReader
     from spatz.search.searcher import Searcher
 
-__all__ = ["SEARCHING", "Web", "check_web"]
+__all__ = ["SEARCHING", "Web", "check_web", "fetcher_of"]
 
 SEARCHING = 0.6  # share of the time that providers may take
 
@@ -76,6 +76,20 @@ class Web:
                 host_rate=settings.search_host_rate,
             )
         return self._pages
+
+
+def fetcher_of(settings: Settings) -> Fetcher | None:
+    """Raises ConfigError."""
+    if settings.fetch == "off":
+        return None
+    return Fetcher(
+        FetchPolicy(
+            hosts=settings.fetch_hosts,
+            max_bytes=settings.input_mb << 20,
+            timeout=settings.fetch_seconds,
+            proxy=settings.fetch_proxy,
+        )
+    )
 
 
 def check_web(web: Web | None, param: str) -> None:
