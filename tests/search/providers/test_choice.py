@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from inputs.asking import answer
+from search.providers.serving import Api
 from spatz.config import Settings
 from spatz.errors import ConfigError
 from spatz.search.providers import NAMES, providers_of
 from spatz.search.providers import ddgs as ddgs_file
+from spatz.search.query import SearchQuery
+from spatz.search.result import ProviderError
 
 
 def names(folder: Path, **settings: Any) -> list[str]:
@@ -85,6 +89,31 @@ def test_a_provider_whose_library_is_missing_says_so(tmp_path: Path, monkeypatch
     monkeypatch.setattr(ddgs_file, "is_installed", lambda: False)
     with pytest.raises(ConfigError, match=r"ddgs, which is not installed: pip install 'spatz\[search\]'"):
         names(tmp_path, search_providers=("ddgs",))
+
+
+async def test_public_providers_are_asked_through_the_operators_proxy_and_a_server_of_his_own_is_not(
+    tmp_path: Path, served: Api
+) -> None:
+    served.answers = [answer(b"", status="502 Bad Gateway")]
+    asked = providers_of(
+        Settings(
+            data_dir=tmp_path,
+            search_url="http://127.0.0.1:9",
+            brave_key="b",
+            tavily_key="t",
+            fetch_proxy=f"http://127.0.0.1:{served.port}",
+        )
+    )
+    told = []
+    for provider in asked:
+        with pytest.raises(ProviderError) as caught:
+            await provider.search(SearchQuery("x"))
+        told.append(str(caught.value))
+    assert told == ["cannot be reached", *["cannot be reached through the proxy"] * 2]
+    assert [(one.method, one.target) for one in served.asked] == [
+        ("CONNECT", "api.search.brave.com:443"),
+        ("CONNECT", "api.tavily.com:443"),
+    ]
 
 
 def test_no_library_is_imported_before_it_is_asked() -> None:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -228,7 +230,17 @@ def _parsed_or_none(data: bytes) -> Any:
 
 
 def _prepared() -> ssl.SSLContext:
-    import httpx  # noqa: F401
+    """One for all providers, which ask for it at the same time."""
+    with _preparing:
+        return _tls_context()
+
+
+_preparing = Lock()
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    import httpx  # noqa: F401 (it is slow to import, too)
 
     context = ssl.create_default_context()  # the system's store, with the operator's own authorities
     context.load_verify_locations(certifi.where())  # slim containers have no store
