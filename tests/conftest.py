@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 import postgres as private_postgres
+from clients.pages import PAGES
 from server.running import RunningServer, serve
 from spatz.config import load
 from spatz.errors import DownloadError
+from spatz.search.index.entry import NewDocument
+from spatz.search.index.local_index import LocalIndex
 from spatz.weights.catalog import DEFAULT
 
 
@@ -47,9 +50,12 @@ def postgres() -> Iterator[private_postgres.Postgres]:
 
 @pytest.fixture(scope="session")
 def server_dir(model_path: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory of its own, so that what tests store stays out of the user's; the weights are shared."""
+    """A data directory of its own, so that what tests store stays out of the user's; the weights are shared. Its index
+    holds a few pages that searches find.
+    """
     folder = tmp_path_factory.mktemp("served")
     (folder / "models").symlink_to(data_dir / "models", target_is_directory=True)
+    LocalIndex(folder / "index").add(NewDocument(page.url, page.title, page.markdown) for page in PAGES)
     return folder
 
 

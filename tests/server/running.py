@@ -52,7 +52,8 @@ def serve(data_dir: Path, *flags: str, **environ: str) -> Iterator[RunningServer
         [sys.executable, "-m", "spatz.cli", "serve", "--port", "0", "--data-dir", str(data_dir), *flags],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **environ},
+        # No test searches the web: only what an index in the data directory holds.
+        env={**os.environ, "SPATZ_SEARCH_PROVIDERS": "local", **environ},
     )
     lines: queue.Queue[str] = queue.Queue()
 
