@@ -28,3 +28,8 @@ export const WEATHER = {
     additionalProperties: false,
   },
 };
+
+// Of the pages that the server's index holds (tests/clients/pages.py).
+export const SEARCHED = "How high is the lighthouse of Brenn?";
+export const FACT = /312/;
+export const PAGE = "https://towers.example/brenn";

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-import { ASKED, CITIES, MODEL, SENTENCE, WEATHER, baseURL } from "./asking.mjs";
+import { ASKED, CITIES, FACT, MODEL, PAGE, SEARCHED, SENTENCE, WEATHER, baseURL } from "./asking.mjs";
 
 const client = new OpenAI({ baseURL, apiKey: "none", maxRetries: 0, timeout: 300_000 });
 const messages = [{ role: "user", content: ASKED }];
@@ -138,6 +138,54 @@ test("openai: parse and tools in responses", async () => {
     max_output_tokens: 30,
   });
   assert.ok(after.output_text.length > 0);
+});
+
+function checkCited(text, { url, start_index: start, end_index: end }) {
+  assert.equal(url, PAGE);
+  // Offsets count characters, as Python does, and not JavaScript's UTF-16 units.
+  assert.match([...text].slice(start, end).join(""), FACT);
+}
+
+test("openai: a web search in responses", async () => {
+  const stream = client.responses.stream({
+    model: MODEL,
+    input: SEARCHED,
+    tools: [{ type: "web_search", search_context_size: "low" }],
+    include: ["web_search_call.action.sources"],
+    temperature: 0,
+    max_output_tokens: 60,
+  });
+  const kinds = [];
+  for await (const event of stream) kinds.push(event.type);
+  for (const kind of ["in_progress", "searching", "completed"]) {
+    assert.ok(kinds.includes(`response.web_search_call.${kind}`), kind);
+  }
+  const {
+    output: [call, message],
+    output_text: text,
+  } = await stream.finalResponse();
+  assert.equal(call.status, "completed");
+  assert.ok(call.action.sources.some(({ url }) => url === PAGE));
+  const { annotations } = message.content[0];
+  assert.equal(kinds.filter((kind) => kind.endsWith("annotation.added")).length, annotations.length);
+  assert.ok(annotations.length >= 1);
+  for (const annotation of annotations) checkCited(text, annotation);
+});
+
+test("openai: a web search in chat", async () => {
+  const asked = {
+    model: MODEL,
+    messages: [{ role: "user", content: SEARCHED }],
+    web_search_options: { search_context_size: "low" },
+    temperature: 0,
+    max_tokens: 60,
+  };
+  const whole = (await client.chat.completions.create(asked)).choices[0].message;
+  assert.ok(whole.annotations.length >= 1);
+  for (const { url_citation: cited } of whole.annotations) checkCited(whole.content, cited);
+  const streamed = await client.chat.completions.stream(asked).finalMessage();
+  assert.equal(streamed.content, whole.content);
+  assert.deepEqual(streamed.annotations, whole.annotations);
 });
 
 test("openai: files and a batch", async () => {
