@@ -89,6 +89,13 @@ async def test_a_query_becomes_parameters(served: Api) -> None:
     assert (asked.headers["x-loc-city"], asked.headers["x-loc-country"]) == ("Berlin", "DE")
 
 
+@pytest.mark.parametrize("place", ["", "DE", "München, DE", "a\nb, DE"])
+async def test_a_place_that_is_no_city_or_that_no_header_takes_is_left_out(served: Api, place: str) -> None:
+    served.gives(answered())
+    await search(served, SearchQuery("x", country="DE", place=place))
+    assert not {"x-loc-city", "x-loc-country"} & served.asked[0].headers.keys()
+
+
 async def test_several_domains_and_blocked_ones_are_a_goggle(served: Api) -> None:
     served.gives(answered())
     await search(served, SearchQuery("x", domains=("a.org", "b.org"), blocked_domains=("c.b.org",)))

@@ -62,7 +62,7 @@ class BraveProvider:
     def _headers(self, query: SearchQuery) -> dict[str, str]:
         headers = {"X-Subscription-Token": self._key}
         city = query.place.partition(",")[0].strip()
-        if city.isascii() and city.isprintable() and city:
+        if city and city.isascii() and city.isprintable() and city != query.country:
             headers["X-Loc-City"] = city
             if query.country:
                 headers["X-Loc-Country"] = query.country
