@@ -1,5 +1,5 @@
-"""The command line: `spatz serve | run | chat | batch | pull | models | keys | cache | usage | bench | cost | eval |
-calibrate`.
+"""The command line: `spatz serve | run | chat | batch | pull | models | keys | cache | index | usage | bench | cost |
+eval | calibrate`.
 
 It registers the commands and turns whatever they raise into one clear line on stderr and an exit code: 0 done, 1
 failed, 2 wrong usage or configuration, 130 interrupted, 141 the reader of our output has gone. `--debug` shows the
@@ -19,6 +19,7 @@ from spatz.bench.cost_command import cost
 from spatz.commands.batch import batch
 from spatz.commands.cache import cache
 from spatz.commands.chat import chat
+from spatz.commands.index import index
 from spatz.commands.keys import keys
 from spatz.commands.models import models
 from spatz.commands.pull import pull
@@ -50,6 +51,7 @@ app.command()(pull)
 app.command()(models)
 app.add_typer(keys, name="keys")
 app.add_typer(cache, name="cache")
+app.add_typer(index, name="index")
 app.command()(usage)
 app.command()(bench)
 app.command()(cost)
