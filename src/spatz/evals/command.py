@@ -12,6 +12,7 @@ import typer
 from spatz.commands.shared import configured, note, set_up_logging
 from spatz.config import Settings
 from spatz.evals.documents.command import documents
+from spatz.evals.search.command import search
 
 if TYPE_CHECKING:
     from spatz.evals.asking import Asker
@@ -185,3 +186,4 @@ def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:
 evals = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 evals.callback(invoke_without_command=True)(evaluate)
 evals.command()(documents)
+evals.command()(search)

@@ -46,6 +46,7 @@ class SitePage:
     date: str
     content_type: str
     body: bytes
+    text: str  # what it says, without what stands around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ def build(seed: int = 0, *, pages: int = PAGES, questions: int = 100, nowhere: i
     """The same for the same arguments on the same machine. Raises ValueError where it has too few texts."""
     draw = random.Random(f"search corpus/{seed}")
     told = json.loads((_FOLDER / "facts.json").read_text(encoding="utf-8"))
-    facts: list[dict[str, Any]] = told["facts"]
-    if questions < len(facts):
-        facts = [facts[place] for place in sorted(draw.sample(range(len(facts)), questions))]
+    every: list[dict[str, Any]] = told["facts"]
+    numbers = sorted(draw.sample(range(len(every)), questions)) if questions < len(every) else list(range(len(every)))
+    facts = [every[number] for number in numbers]
     drafts = _drafts(draw, [fact["host"].split("|") for fact in facts], pages)
     hosts = {draft.text.name: draft for draft in drafts}
     named = {name for fact in facts for name in fact["host"].split("|")}
     spare = iter([draft for draft in drafts if draft.text.name not in named])  # this Python has no such modules
     asked = []
-    for number, fact in enumerate(facts):
+    for number, fact in zip(numbers, facts, strict=True):
         host = next((hosts[name] for name in fact["host"].split("|") if name in hosts), None) or next(spare)
         other = draw.choice([draft for draft in drafts if draft is not host and draft.language == host.language])
         twist = _twisted(fact["says"], fact["twist"])
@@ -250,14 +251,14 @@ def _dressed(draw: random.Random, drafts: Sequence[_Draft]) -> dict[str, SitePag
             [entry[:3] for entry in _ENCODINGS], weights=[entry[3] for entry in _ENCODINGS]
         )
         around = Around(draft.title, draft.text.section, date, draw.sample(links, min(8, len(links))), named)
+        said = _plain(draft)
         if draw.random() < 0.03:
-            content_type, text = "text/plain; charset=utf-8", _plain(draft)
-            body = text.encode()
+            content_type, body = "text/plain; charset=utf-8", said.encode()
         else:
             content_type = f"text/html; charset={header}" if header else "text/html"
             text = draw.choice(list(TEMPLATES.values()))(around, body_of(draft.blocks))
             body = text.encode(codec, "xmlcharrefreplace")
-        found[draft.path] = SitePage(draft.path, draft.title, draft.text.section, date, content_type, body)
+        found[draft.path] = SitePage(draft.path, draft.title, draft.text.section, date, content_type, body, said)
     return found
 
 

@@ -1,0 +1,61 @@
+"""The tasks of the eval, each under its own settings: the site is started, its index made, and the questions asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatz.config import Settings
+from spatz.evals.search.answers import ask_all
+from spatz.evals.search.client import SearchClient
+from spatz.evals.search.corpus import SearchCorpus
+from spatz.evals.search.engine import Engine
+from spatz.evals.search.report import Report
+from spatz.evals.search.searx import Finding, searx_beside
+from spatz.evals.search.settings import asking, through_engine
+from spatz.evals.search.site import running_site, site_of
+
+__all__ = ["Plan", "ask_client", "run_here"]
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    tasks: tuple[str, ...]
+    provider: str  # "local" or "engine"
+    size: str
+    documents: int  # that speed indexes
+    keep: Path | None  # where the index is kept
+
+
+def ask_client(client: SearchClient, tasks: tuple[str, ...], corpus: SearchCorpus, report: Report, tell: Tell) -> None:
+    """What can be asked of any server that has the site's index."""
+    if "answers" in tasks:
+        report.asked = ask_all(client, corpus, corpus.questions, tell)
+        report.nowhere = ask_all(client, corpus, corpus.nowhere, tell)
+
+
+def run_here(plan: Plan, settings: Settings, model: Path, corpus: SearchCorpus, report: Report, tell: Tell) -> None:
+    """model: the path of its weights."""
+    if set(plan.tasks) & {"answers", "decide"}:
+        with _client(plan, settings, model, corpus, report, tell) as client:
+            ask_client(client, plan.tasks, corpus, report, tell)
+
+
+@contextmanager
+def _client(
+    plan: Plan, settings: Settings, model: Path, corpus: SearchCorpus, report: Report, tell: Tell
+) -> Iterator[SearchClient]:
+    """Of a server that searches the corpus."""
+    engine: Engine | None = None
+
+    def find(query: str) -> list[Finding]:
+        return engine.find(query) if engine is not None else []
+
+    with running_site(searx_beside(site_of(corpus), find)) as site:
+        engine = Engine(corpus, site.url)
+        with asking(through_engine(settings, site.url), model, plan.size) as client:
+            yield client
