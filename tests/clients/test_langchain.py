@@ -12,6 +12,7 @@ from langchain_openai import ChatOpenAI
 from openai import OpenAI
 
 from clients.asking import ASKED, MODEL, WAIT
+from clients.pages import FACT, QUESTION, TOWER
 from clients.things import CITIES, SENTENCE, City, Person
 
 APIS = pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
@@ -109,3 +110,21 @@ def test_json_mode(base_url: str) -> None:
     model = chat_model(base_url, frequency_penalty=1.0, max_tokens=400)
     answer = model.bind(response_format={"type": "json_object"}).invoke('Answer with this JSON object: {"a": 1}')
     assert isinstance(json.loads(answer.text), dict)
+
+
+def test_a_web_search(base_url: str) -> None:
+    model = chat_model(base_url, True, max_tokens=60, output_version="responses/v1")
+    searching = model.bind_tools([{"type": "web_search"}], tool_choice="web_search")
+    whole = searching.invoke(QUESTION)
+    streamed = None
+    for chunk in searching.stream(QUESTION):
+        streamed = chunk if streamed is None else streamed + chunk
+    for answer in (whole, streamed):
+        assert FACT in answer.text
+        call, text = [block for block in answer.content if block["type"] in ("web_search_call", "text")]
+        assert call["status"] == "completed" and call["action"]["type"] == "search"
+        (cited, *_) = text["annotations"]
+        assert cited["url"] == TOWER.url
+        assert FACT in answer.text[cited["start_index"] : cited["end_index"]]
+    follow = model.invoke([HumanMessage(QUESTION), whole, HumanMessage("Thank you.")])
+    assert follow.text

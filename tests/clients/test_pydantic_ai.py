@@ -21,14 +21,17 @@ from pydantic_ai import (
     UsageLimits,
     capture_run_messages,
 )
+from pydantic_ai.capabilities import WebSearch
 from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import OutputTokenLimitExceeded
+from pydantic_ai.messages import NativeToolCallPart, NativeToolReturnPart, TextPart
 from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel, OpenAIResponsesModelSettings
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
 from clients.asking import ASKED, MODEL, WAIT
+from clients.pages import FACT, QUESTION, TOWER
 from clients.things import CITIES, SENTENCE, WEATHER, City, Person
 
 Model = OpenAIChatModel | OpenAIResponsesModel
@@ -143,3 +146,28 @@ async def test_a_named_tool(model: Model) -> None:
         model_request_parameters=ModelRequestParameters(function_tools=tools),
     )
     assert after.text
+
+
+async def test_a_web_search(base_url: str) -> None:
+    """Its call, its return and the citations, whole and streamed; and what is sent back of them."""
+    async with AsyncOpenAI(base_url=base_url, api_key="none", timeout=WAIT, max_retries=0) as client:
+        agent = Agent(
+            OpenAIResponsesModel(MODEL, provider=OpenAIProvider(openai_client=client)),
+            capabilities=[WebSearch(search_context_size="low", blocked_domains=["food.example"])],
+            model_settings=OpenAIResponsesModelSettings(
+                **SETTINGS, openai_include_web_search_sources=True, openai_include_raw_annotations=True
+            ),
+        )
+        result = await agent.run(QUESTION)
+        assert FACT in result.output
+        call, found, text = result.new_messages()[-1].parts
+        assert isinstance(call, NativeToolCallPart) and call.tool_name == "web_search"
+        assert isinstance(found, NativeToolReturnPart) and found.content["status"] == "completed"
+        assert TOWER.url in [source["url"] for source in found.content["sources"]]
+        assert isinstance(text, TextPart)
+        (cited, *_) = text.provider_details["annotations"]
+        assert cited["url"] == TOWER.url and FACT in text.content[cited["start_index"] : cited["end_index"]]
+        async with agent.run_stream(QUESTION) as stream:
+            assert await stream.get_output() == result.output
+        follow = await agent.run("Thank you.", message_history=result.all_messages())
+        assert follow.output

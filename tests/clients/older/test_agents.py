@@ -9,12 +9,14 @@ from agents import (
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     Runner,
+    WebSearchTool,
     function_tool,
     set_tracing_disabled,
 )
 from openai import AsyncOpenAI
 
 from clients.asking import ASKED, MODEL, WAIT
+from clients.pages import FACT, QUESTION, TOWER
 from clients.things import SENTENCE, City, Person
 
 set_tracing_disabled(True)
@@ -68,3 +70,26 @@ async def test_an_output_type(model: OpenAIResponsesModel | OpenAIChatCompletion
     agent = Agent("reader", model=model, model_settings=SETTINGS, output_type=Person)
     result = await Runner.run(agent, SENTENCE)
     assert isinstance(result.final_output, Person)
+
+
+async def test_a_web_search(base_url: str) -> None:
+    """The agent has a conversation: what was searched is sent back with the next question."""
+    client = AsyncOpenAI(base_url=base_url, api_key="none", timeout=WAIT, max_retries=0)
+    agent = Agent(
+        "searcher",
+        tools=[WebSearchTool(user_location={"type": "approximate", "city": "Berlin"}, search_context_size="low")],
+        model=OpenAIResponsesModel(MODEL, client),
+        model_settings=SETTINGS.resolve(ModelSettings(response_include=["web_search_call.action.sources"])),
+    )
+    result = await Runner.run(agent, QUESTION)
+    assert FACT in result.final_output
+    kinds = [item.raw_item.type for item in result.new_items]
+    assert kinds == ["web_search_call", "message"]
+    assert TOWER.url in [source.url for source in result.new_items[0].raw_item.action.sources]
+    (cited, *_) = result.new_items[1].raw_item.content[0].annotations
+    assert cited.url == TOWER.url and FACT in result.final_output[cited.start_index : cited.end_index]
+    streamed = Runner.run_streamed(agent, QUESTION)
+    events = [event.data.type async for event in streamed.stream_events() if event.type == "raw_response_event"]
+    assert "response.web_search_call.completed" in events and "response.output_text.annotation.added" in events
+    follow = await Runner.run(agent, [*result.to_input_list(), {"role": "user", "content": "Thank you."}])
+    assert follow.final_output
