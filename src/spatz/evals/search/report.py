@@ -79,6 +79,7 @@ class Report:
     asked: list[Asked] = field(default_factory=list)
     nowhere: list[Asked] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    index: dict[str, Any] = field(default_factory=dict)  # what making it came to
 
     def by(self, key: Callable[[Asked], str]) -> dict[str, Sums]:
         groups: dict[str, list[Asked]] = {}
@@ -117,6 +118,8 @@ class Report:
             first = self.times()["first_token_median"]
             if first is not None and first >= FIRST_TOKEN_SECONDS:
                 found.append(f"first token: {first:.2f} s, and less than {FIRST_TOKEN_SECONDS} s is wanted")
+        if self.index.get("private_pages"):
+            found.append("a page was indexed that robots.txt asks not to read")
         return found + [line for section in self.sections for line in section.missed]
 
     def failures(self) -> list[str]:
@@ -145,6 +148,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "times": report.times() if report.asked else None,
         "answers": [item.body() for item in (*report.asked, *report.nowhere)],
         **{section.name: section.figures for section in report.sections},
+        "index": report.index or None,
         "failures": report.failures(),
         "limits_missed": report.missed(),
     }
@@ -169,6 +173,9 @@ def print_report(report: Report) -> None:
     from rich.console import Console
 
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    if report.index:
+        line = f"indexed {report.index['added']} pages of the site in {report.index['seconds']} s"
+        console.print(line, markup=False, highlight=False)
     if report.asked:
         console.print(_table(report))
         for line in _lines(report):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from spatz.config import Settings
 from spatz.evals.search.answers import ask_all
 from spatz.evals.search.client import SearchClient
 from spatz.evals.search.corpus import SearchCorpus
 from spatz.evals.search.engine import Engine
+from spatz.evals.search.indexing import index_site
 from spatz.evals.search.report import Report
 from spatz.evals.search.searx import Finding, searx_beside
-from spatz.evals.search.settings import asking, through_engine
-from spatz.evals.search.site import running_site, site_of
+from spatz.evals.search.settings import asking, through_engine, through_index
+from spatz.evals.search.site import PRIVATE, running_site, site_of
+from spatz.search.index.local_index import LocalIndex
 
 __all__ = ["Plan", "ask_client", "run_here"]
 
@@ -55,7 +58,17 @@ def _client(
     def find(query: str) -> list[Finding]:
         return engine.find(query) if engine is not None else []
 
-    with running_site(searx_beside(site_of(corpus), find)) as site:
-        engine = Engine(corpus, site.url)
-        with asking(through_engine(settings, site.url), model, plan.size) as client:
-            yield client
+    with ExitStack() as stack:
+        site = stack.enter_context(running_site(searx_beside(site_of(corpus), find)))
+        if plan.provider == "engine":
+            engine = Engine(corpus, site.url)
+            own, folder = through_engine(settings, site.url), None
+        else:
+            folder = plan.keep or Path(stack.enter_context(TemporaryDirectory(prefix="spatz-eval-")))
+            own = through_index(settings, site.url)
+            tell("indexing the site")
+            report.index = index_site(replace(own, data_dir=folder), site.url)
+            private = site.url + PRIVATE
+            with LocalIndex.open(folder / "index") as index:
+                report.index["private_pages"] = sum(entry.url == private for entry in index.list())
+        yield stack.enter_context(asking(own, model, plan.size, folder))
