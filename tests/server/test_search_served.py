@@ -21,7 +21,7 @@ from server.responding import PATH, body, check_response, names, parse_stream
 from spatz.config import Settings
 from spatz.search.query import SearchQuery
 from spatz.search.result import ProviderError, SearchResult
-from spatz.server.web_search import Web
+from spatz.server.web import Web
 from spatz.server.web_search_item import SEARCH_RESULTS, SEARCH_SOURCES
 
 CHAT = "/v1/chat/completions"

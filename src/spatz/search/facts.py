@@ -12,7 +12,7 @@ from typing import Literal
 from spatz.search.dates import about_now
 from spatz.search.phrases import any_of, phrases
 
-__all__ = ["Reading", "asks_for_facts"]
+__all__ = ["Reading", "asks_for_facts", "asks_for_page"]
 
 Reading = Literal["yes", "no", "open"]
 
@@ -163,6 +163,12 @@ def asks_for_facts(text: str) -> Reading:
     if _ASKS.search(head) and (_NAME.search(head) or _YEAR.search(head) or about_now(head)):
         return "yes"
     return "open"
+
+
+def asks_for_page(text: str) -> bool:
+    """Of a message that names a URL: whether the page is to be read, and the URL is not part of a text or of code."""
+    rest = re.sub(r"https?://\S+|\bwww\.\S+", " ", text[:LONG])
+    return len(text) <= LONG and not (_CODE.search(rest) or _quotes(rest) or re.search(r"[`{};=<>]|\w\(", rest))
 
 
 _OTHERS = (_MAKE, _GIVEN, _CODE, _ARITHMETIC, _PERSONAL, _LANGUAGE)

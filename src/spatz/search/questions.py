@@ -65,6 +65,7 @@ _POINTING = phrases(
     il|elle|ils|elles|lui|leur|leurs|celui-ci|celle-ci|son|sa|ses|él|ella|ellos|ellas|su|sus|éste|ésta
     """
 )
+_NAMED = re.compile(r"(?<=[\w,'] )(?!I\b)[^\W\d_a-z]\w|\w[._-]\w|\d|`")  # something that has a name
 _LANGUAGES = {
     "en": "the a an of is are was were what who when where why how which does do did in on to for and with by from it "
     "that this has have can many much latest about",
@@ -99,6 +100,7 @@ class Question:
     urls: tuple[str, ...] = ()  # that the message names, each once
     language: str = ""  # ISO 639-1 where it can be told
     about: str = ""  # what of the conversation the query took, "" for nothing
+    wider: str = ""  # a second query, with what it may have left to the conversation; "" for none
 
     @property
     def full(self) -> str:
@@ -119,12 +121,16 @@ def question_of(said: Sequence[str]) -> Question:
     plain = _URL.sub(" ", last)
     text = _asked(plain)
     query = _bare(text)
-    about = ""
-    if query and len(said) > 1 and _lacks(text):
-        about = _subject(said[:-1], query)
-        query = _FOLLOW_UP.sub("", query).strip()
-        query = f"{about} {query}".strip()
-    return Question(text, query[:LONGEST_QUERY].strip(), urls, language_of(plain), about)
+    about = wider = ""
+    if query and len(said) > 1:
+        subject = _subject(said[:-1], query)
+        if _lacks(text):
+            about = subject
+            query = _FOLLOW_UP.sub("", query).strip()
+            query = f"{about} {query}".strip()
+        elif subject and not _NAMED.search(text):
+            wider = f"{subject} {query}"[:LONGEST_QUERY].strip()
+    return Question(text, query[:LONGEST_QUERY].strip(), urls, language_of(plain), about, wider)
 
 
 def urls_in(text: str) -> list[str]:

@@ -16,9 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spatz.engine.request import Request
-from spatz.prompt.tools import callable_tools, chosen
+from spatz.prompt.tools import callable_tools, chosen, undecided
 from spatz.prompt.turn import Tool, Turn, spoken
-from spatz.search.facts import asks_for_facts
+from spatz.search.facts import asks_for_facts, asks_for_page
+from spatz.search.questions import urls_in
 from spatz.server.served import ServedModel
 from spatz.server.tool_decision import EMPTY_QUESTION, LONGEST_QUESTION, together
 
@@ -55,6 +56,8 @@ async def decide(model: ServedModel, turn: Turn, request: Request) -> Decided:
     functions = callable_tools(turn)
     if functions and not may_call_instead(turn):
         return Decided(False, turn)
+    if wanted.most_calls == 0:
+        return await _without_search(model, turn, functions, request)
     if functions:
         return await _among(model, turn, functions, request)
     if wanted.required:
@@ -63,8 +66,16 @@ async def decide(model: ServedModel, turn: Turn, request: Request) -> Decided:
 
 
 async def _searches(model: ServedModel, said: str, request: Request) -> bool:
+    if urls_in(said) and asks_for_page(said):
+        return True
     reading = asks_for_facts(said)
     return reading == "yes" or (reading == "open" and await search_lean(model, said, request) >= THRESHOLD)
+
+
+async def _without_search(model: ServedModel, turn: Turn, functions: tuple[Tool, ...], request: Request) -> Decided:
+    """It may not be made."""
+    open_question = undecided(turn, model.dialect) and bool(functions)
+    return Decided(False, await model.judge.decide(turn, request) if open_question else turn)
 
 
 async def search_lean(model: ServedModel, said: str, request: Request) -> float:

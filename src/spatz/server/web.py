@@ -6,8 +6,10 @@ On `state.web`, and made by `spatz run --search` for itself. web_search.py asks 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from spatz.config import Settings
 from spatz.errors import RequestError
@@ -35,11 +37,14 @@ class Web:
         reader: CachedReader,
         *,
         providers: Sequence[Provider] | None = None,
-        today: Callable[[], date] = date.today,
+        today: Callable[[str], date] | None = None,
     ) -> None:
-        """providers: instead of those that the settings name. today: what tests put in. Raises ConfigError."""
+        """providers: instead of those that the settings name. today: the day in a time zone, for tests.
+
+        Raises ConfigError.
+        """
         self.seconds = settings.search_seconds
-        self.today = today
+        self.today = today or _today
         self._settings = settings
         self._fetcher = fetcher
         self._reader = reader
@@ -76,6 +81,13 @@ class Web:
                 host_rate=settings.search_host_rate,
             )
         return self._pages
+
+
+def _today(timezone: str) -> date:
+    """timezone: "" for the server's own, as well as one that this machine does not know."""
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        return datetime.now(ZoneInfo(timezone) if timezone else None).date()
+    return datetime.now().date()
 
 
 def fetcher_of(settings: Settings) -> Fetcher | None:

@@ -13,20 +13,26 @@ import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from spatz.engine.request import ContextMode, Request
 from spatz.prompt.tools import chosen
-from spatz.prompt.turn import GrammarFormat, Message, Turn, WebSearch, spoken
+from spatz.prompt.turn import GrammarFormat, Location, Message, Turn, WebSearch, spoken
 from spatz.search.brief import Size, brief
+from spatz.search.care import cleaned
 from spatz.search.dates import dated, freshness_of
+from spatz.search.facts import asks_for_facts
+from spatz.search.nothing import nothing_found
 from spatz.search.page import Page, PageFailure
 from spatz.search.page_reader import PageError
 from spatz.search.passage import Passage
+from spatz.search.places import placed
 from spatz.search.query import SearchQuery
 from spatz.search.questions import Question, question_of
 from spatz.search.ranking import rank, tells
 from spatz.search.result import ProviderReport, SearchResult
+from spatz.search.splitting import split
 from spatz.search.urls import allowed
 from spatz.search.use import PageUse, SearchUse
 from spatz.server.context import context_limit
@@ -37,6 +43,7 @@ from spatz.server.web import SEARCHING, Web
 __all__ = ["Findings", "Research", "question_in"]
 
 ASSUMED_OUTPUT = 512  # tokens of an answer whose request sets no bound
+INNER = 0.95  # share of the time that is left, which a part of it may take: it has to say what it has done
 LEAST_ROOM = 96  # tokens of a brief that is worth it
 
 
@@ -106,36 +113,44 @@ class Research:
 
     async def events(self) -> AsyncGenerator[SearchStarted | SearchDone, None]:
         """Cancelling or closing it ends all that it has begun."""
-        for url in self._question.urls:
-            async for event in self._open(url):
+        async with aclosing(self._open()) as opened:
+            async for event in opened:
                 yield event
-        if not self._pages and self._question.query:
+        if not self._pages and self._question.query and (self._question.pattern or not self._question.urls):
             async for event in self._search():
                 yield event
-        self._findings = await self._found()
+        # In a thread: pages may be long.
+        self._findings = await asyncio.to_thread(self._findings_of, self._pages)
 
-    async def _open(self, url: str) -> AsyncGenerator[SearchStarted | SearchDone, None]:
-        """The page that the question names; and what is asked about it, found in it."""
-        if not self._admits(url) or not self._may_call():
-            return
-        started = SearchStarted(_id(), SearchAction("open_page", url=url))
-        yield started
-        page = await self._opened(url)
-        source = () if page is None else (SearchResult(page.url, page.title, date=page.date),)
-        yield SearchDone(started.id, started.action, source, failed=page is None)
-        if page is None:
-            return
-        self._pages.append(page)
-        pattern = self._question.pattern
-        if pattern and self._may_call():
-            found = SearchStarted(_id(), SearchAction("find_in_page", url=page.url, pattern=pattern))
-            yield found
-            yield SearchDone(found.id, found.action, source)
+    async def _open(self) -> AsyncGenerator[SearchStarted | SearchDone, None]:
+        """The pages that the question names, at once; and what is asked about each, found in it."""
+        urls = [url for url in self._question.urls[: self._reach.pages] if self._admits(url) and self._may_call()]
+        begun = [SearchStarted(_id(), SearchAction("open_page", url=url)) for url in urls]
+        tasks = [asyncio.create_task(self._opened(url)) for url in urls]
+        try:
+            for started in begun:
+                yield started
+            for started, task in zip(begun, tasks, strict=True):
+                page = await task
+                source = () if page is None else (SearchResult(page.url, page.title, date=page.date),)
+                yield SearchDone(started.id, started.action, source, failed=page is None)
+                if page is None:
+                    continue
+                self._pages.append(page)
+                if self._question.pattern and self._may_call():
+                    found = SearchAction("find_in_page", url=page.url, pattern=self._question.pattern)
+                    finding = SearchStarted(_id(), found)
+                    yield finding
+                    yield SearchDone(finding.id, found, source)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _opened(self, url: str) -> Page | None:
         try:
             async with asyncio.timeout(self._left):
-                return await self._web.pages.open(url, seconds=self._left)
+                return await self._web.pages.open(url, seconds=self._left * INNER)
         except PageError as error:
             self._notes.failures.append(error.failure)
         except TimeoutError:
@@ -145,39 +160,49 @@ class Research:
     async def _search(self) -> AsyncGenerator[SearchStarted | SearchDone, None]:
         if not self._may_call():
             return
-        query = self._query()
-        action = SearchAction("search", (query.text,))
+        queries = self._queries()
+        action = SearchAction("search", tuple(query.text for query in queries))
         started = SearchStarted(_id(), action)
         yield started
-        self._notes.queries.append(query.text)
-        results = await self._results(query)
+        self._notes.queries += action.queries
+        results = await self._results(queries)
+        if not results and queries[0].freshness is not None and self._left > 1:
+            # What is that new is not dated everywhere.
+            results = await self._results([replace(query, freshness=None) for query in queries])
         await self._read(results)
         yield SearchDone(started.id, action, tuple(replace(result, text=None) for result in results), not results)
 
-    def _query(self) -> SearchQuery:
+    def _queries(self) -> list[SearchQuery]:
+        """The first is the main one."""
         question, wanted = self._question, self._wanted
-        place = wanted.location
-        names = () if place is None else (place.city, place.region, place.country)
-        return SearchQuery(
-            dated(question.query, question.text, self._web.today(), question.language),
+        place = wanted.location or Location()
+        today = self._web.today(place.timezone)
+        texts = [
+            placed(dated(text, question.text, today, question.language), question.text, place.city or place.region)
+            for text in (question.query, question.wider)
+            if text
+        ]
+        query = SearchQuery(
+            texts[0],
             count=self._reach.results,
             language=question.language,
-            country="" if place is None else place.country,
-            place=", ".join(name for name in names if name),
+            country=place.country,
+            place=", ".join(name for name in (place.city, place.region, place.country) if name),
             domains=wanted.allowed_domains,
             blocked_domains=wanted.blocked_domains,
             freshness=freshness_of(question.text),
         )
+        return [replace(query, text=text) for text in texts]
 
-    async def _results(self, query: SearchQuery) -> tuple[SearchResult, ...]:
+    async def _results(self, queries: Sequence[SearchQuery]) -> tuple[SearchResult, ...]:
         seconds = self._left * SEARCHING
         try:
             async with asyncio.timeout(self._left):
-                found = await self._web.searcher.search(query, seconds=seconds)
+                found = await self._web.searcher.search_all(queries, seconds=seconds)
         except TimeoutError:
-            self._notes.providers.append(ProviderReport("search", seconds=seconds, error="it took too long"))
+            self._notes.providers = [ProviderReport("search", seconds=seconds, error="it took too long")]
             return ()
-        self._notes.providers += found.reports
+        self._notes.providers = list(found.reports)
         return found.results
 
     async def _read(self, results: Sequence[SearchResult]) -> None:
@@ -187,7 +212,7 @@ class Research:
         try:
             async with asyncio.timeout(self._left):
                 pages, failures = await self._web.pages.read(
-                    results, seconds=self._left, most=self._reach.pages, admits=self._admits
+                    results, seconds=self._left * INNER, most=self._reach.pages, admits=self._admits
                 )
         except TimeoutError:
             pages, failures = [], [_too_late(result.url) for result in results[: self._reach.pages]]
@@ -195,36 +220,42 @@ class Research:
         self._notes.failures += failures
         self._pages += pages
         self._pages += [
-            Page(result.url, result.title, result.snippet, result.date, result)
-            for result in results[: self._reach.pages]
-            if result.url not in read and result.snippet
+            page for result in results[: self._reach.pages] if result.url not in read and (page := _snippet(result))
         ]
-
-    async def _found(self) -> Findings:
-        """In a thread: pages may be long."""
-        return await asyncio.to_thread(self._findings_of, self._pages)
 
     def _findings_of(self, pages: Sequence[Page]) -> Findings:
         question = self._question.full
         room = self._room
-        passages: list[Passage] = []
-        if pages and room >= LEAST_ROOM:
-            queries = [self._question.query, *self._notes.queries]
-            passages = rank(question, queries, pages, most=self._reach.passages)
-            if not self._question.urls and not tells(question, passages):
-                passages = []
+        passages = self._passages(question, pages)
+        if passages and room < LEAST_ROOM:
+            self._notes.failures.append(PageFailure("", "no_room", "the prompt leaves no room for what pages say"))
+            return Findings(self._answering, question, (), self._use(pages, (), 0))
         if not passages:
             return Findings(self._without(), question, (), self._use(pages, (), 0))
         made = brief(passages, question, size=self._wanted.size, count=self._count, room=room)
         turn = replace(self._answering, messages=made.put(self._turn.messages))
         return Findings(turn, question, made.passages, self._use(pages, made.passages, made.tokens))
 
+    def _passages(self, question: str, pages: Sequence[Page]) -> list[Passage]:
+        """What says something to the point, best first; of a page that was asked for as a whole, its beginning."""
+        most = self._reach.passages
+        if not pages:
+            return []
+        if self._question.urls and not self._question.pattern:
+            return [passage for page in pages for passage in split(page)[: most // len(pages) or 1]]
+        passages = rank(question, [self._question.query, *self._notes.queries], pages, most=most)
+        return passages if tells(question, passages) else []
+
     def _without(self) -> Turn:
-        """Nothing was found: the answer says so, unless it has to be of another form."""
-        turn = self._answering
+        """Nothing was found: the answer says so, unless it has to be of another form, or nothing was to be found."""
+        turn, question = self._answering, self._question
+        unread = bool(question.urls) and not self._pages
+        said = nothing_found(question.language, unread=unread)
         if turn.output_format is not None:
+            note = {"type": "text", "text": nothing_found("en", unread=unread)}
+            return replace(turn, messages=_with_part(turn.messages, note))
+        if not unread and asks_for_facts(question.text) == "no":
             return turn
-        said = nothing_found(self._question.language)
         return replace(turn, output_format=GrammarFormat("lark", f"start: {json.dumps(said, ensure_ascii=False)}"))
 
     @property
@@ -272,16 +303,18 @@ class Research:
         return True
 
 
-_NOTHING = {
-    "en": "I found nothing about this.",
-    "de": "Dazu habe ich nichts gefunden.",
-    "fr": "Je n'ai rien trouvé à ce sujet.",
-    "es": "No he encontrado nada al respecto.",
-}
+def _snippet(result: SearchResult) -> Page | None:
+    """What the provider says of a page, in the page's place; it is no less data of strangers."""
+    text, left_out = cleaned(result.snippet)
+    return Page(result.url, cleaned(result.title)[0], text, result.date, result, left_out) if text.strip() else None
 
 
-def nothing_found(language: str) -> str:
-    return _NOTHING.get(language, _NOTHING["en"])
+def _with_part(messages: Sequence[Message], part: dict[str, str]) -> list[Message]:
+    """In the last message of the user."""
+    place = max(index for index, message in enumerate(messages) if message["role"] == "user")
+    content = messages[place]["content"]
+    own = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or ())
+    return [*messages[:place], {**messages[place], "content": [*own, part]}, *messages[place + 1 :]]
 
 
 def _too_late(url: str) -> PageFailure:
