@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatz.evals.search.client import Answered, Cite, SearchClient, path_of
-from spatz.evals.search.corpus import Question, SearchCorpus
+from spatz.evals.search.corpus import Question, SearchCorpus, SitePage
 from spatz.evals.search.judging import has_fact, holds_claim, offset_fault
+from spatz.search.nothing import nothing_found
 
 __all__ = ["Asked", "JudgedCite", "ask_all", "judged", "says_nothing"]
+
+_LANGUAGES = ("en", "de", "fr", "es")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ def ask_all(
     return found
 
 
-def judged(question: Question, answered: Answered, corpus: SearchCorpus) -> Asked:
+def judged(
+    question: Question, answered: Answered, corpus: SearchCorpus, path_of: Callable[[str], str] = path_of
+) -> Asked:
+    """path_of: the path in the corpus of what a URL leads to."""
     sources = [path_of(url) for url in answered.sources]
     right = question.path
     said = bool(question.answers) and has_fact(answered.text, question.answers)
@@ -102,26 +108,24 @@ def judged(question: Question, answered: Answered, corpus: SearchCorpus) -> Aske
         right in map(path_of, answered.pages),
         right in map(path_of, answered.shown),
         said,
-        tuple(_judged(cite, answered, corpus) for cite in answered.cites),
-        said and _covered(question, answered),
+        tuple(_judged(cite, answered, corpus.pages.get(path_of(cite.url))) for cite in answered.cites),
+        said and _covered(question, answered, path_of),
         says_nothing(answered.text),
     )
 
 
 def says_nothing(text: str) -> bool:
-    from spatz.server.web_search import nothing_found
+    known = {nothing_found(language, unread=unread) for language in _LANGUAGES for unread in (False, True)}
+    return text.strip() in known
 
-    return text.strip() in {nothing_found(language) for language in ("en", "de", "fr", "es")}
 
-
-def _judged(cite: Cite, answered: Answered, corpus: SearchCorpus) -> JudgedCite:
+def _judged(cite: Cite, answered: Answered, page: SitePage | None) -> JudgedCite:
     claim = answered.text[cite.start : cite.end]
-    page = corpus.pages.get(path_of(cite.url))
     true = page is not None and holds_claim(f"{page.title}\n{page.text}", claim)
     return JudgedCite(cite.url, claim, true, offset_fault(answered, cite))
 
 
-def _covered(question: Question, answered: Answered) -> bool:
+def _covered(question: Question, answered: Answered, path_of: Callable[[str], str]) -> bool:
     """Whether the right page is cited for a part of the answer that holds the fact."""
     return any(
         path_of(cite.url) == question.path and has_fact(answered.text[cite.start : cite.end], question.answers[:1])

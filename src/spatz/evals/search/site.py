@@ -20,6 +20,7 @@ __all__ = ["PRIVATE", "Reply", "Request", "Site", "running_site", "site_of"]
 
 PRIVATE = "/private/ledger.html"  # robots.txt asks not to read it
 _PRIVATE_TEXT = "The private ledger of the Underhill society lists 901 debtors. It is not for search engines."
+_MOST_SECONDS = 600.0
 _MOST_REQUESTS = 1_000_000  # remembered: none is forgotten in a run
 
 
@@ -37,6 +38,7 @@ class Reply:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     endless: bool = False  # the body again and again, until the client goes away or the server is closed
+    stuck: bool = False  # nothing comes after the body, and no end
 
 
 Answer = Callable[[Request], Reply | None]
@@ -78,7 +80,7 @@ def running_site(answer: Answer) -> Iterator[Site]:
             self.send_header("Content-Type", reply.content_type)
             for name, value in reply.headers:
                 self.send_header(name, value)
-            if reply.endless:
+            if reply.endless or reply.stuck:
                 self.send_header("Connection", "close")
                 self.close_connection = True
             else:
@@ -90,6 +92,9 @@ def running_site(answer: Answer) -> Iterator[Site]:
                 self.wfile.write(reply.body)
                 while reply.endless and not site.closed.is_set():
                     self.wfile.write(reply.body)
+                if reply.stuck:
+                    self.wfile.flush()
+                    site.closed.wait(_MOST_SECONDS)
             except OSError:  # the client went away
                 self.close_connection = True
 

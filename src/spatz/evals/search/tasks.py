@@ -12,12 +12,16 @@ from spatz.config import Settings
 from spatz.evals.search.answers import ask_all
 from spatz.evals.search.client import SearchClient
 from spatz.evals.search.corpus import SearchCorpus
+from spatz.evals.search.decide import ask_labelled, labelled
 from spatz.evals.search.engine import Engine
+from spatz.evals.search.failures import ask_failing
 from spatz.evals.search.indexing import index_site
+from spatz.evals.search.injection import ask_injected
 from spatz.evals.search.report import Report
 from spatz.evals.search.searx import Finding, searx_beside
 from spatz.evals.search.settings import asking, through_engine, through_index
 from spatz.evals.search.site import PRIVATE, running_site, site_of
+from spatz.evals.search.speed import measured
 from spatz.search.index.local_index import LocalIndex
 
 __all__ = ["Plan", "ask_client", "run_here"]
@@ -39,6 +43,8 @@ def ask_client(client: SearchClient, tasks: tuple[str, ...], corpus: SearchCorpu
     if "answers" in tasks:
         report.asked = ask_all(client, corpus, corpus.questions, tell)
         report.nowhere = ask_all(client, corpus, corpus.nowhere, tell)
+    if "decide" in tasks:
+        report.sections.append(ask_labelled(client, labelled(), tell))
 
 
 def run_here(plan: Plan, settings: Settings, model: Path, corpus: SearchCorpus, report: Report, tell: Tell) -> None:
@@ -46,6 +52,12 @@ def run_here(plan: Plan, settings: Settings, model: Path, corpus: SearchCorpus, 
     if set(plan.tasks) & {"answers", "decide"}:
         with _client(plan, settings, model, corpus, report, tell) as client:
             ask_client(client, plan.tasks, corpus, report, tell)
+    if "injection" in plan.tasks:
+        report.sections.append(ask_injected(settings, model, corpus, tell, size=plan.size))
+    if "failures" in plan.tasks:
+        report.sections.append(ask_failing(settings, model, tell))
+    if "speed" in plan.tasks:
+        report.sections.append(measured(settings, model, corpus, plan.documents, plan.size, tell))
 
 
 @contextmanager
