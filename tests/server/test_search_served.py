@@ -15,6 +15,7 @@ import pytest
 
 from server import batching
 from server.batching import Running
+from server.conftest import WAIT
 from server.contract import check
 from server.fake import FakeModel
 from server.responding import PATH, body, check_response, names, parse_stream
@@ -277,22 +278,50 @@ async def test_a_server_without_providers_refuses(client: httpx.AsyncClient, mod
     assert not model.requests
 
 
-async def test_a_request_that_is_given_up_ends_its_search(searching: httpx.AsyncClient, provider: Scripted) -> None:
-    asked, ended = asyncio.Event(), asyncio.Event()
+class Slow(Scripted):
+    """Does not find anything until it is given up."""
 
-    async def search(query: SearchQuery) -> list[SearchResult]:
-        asked.set()
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def search(self, query: SearchQuery) -> list[SearchResult]:
+        self.asked.set()
         try:
             await asyncio.Event().wait()
         finally:
-            ended.set()
-        raise AssertionError("nobody ends it")
+            self.ended.set()
+        raise AssertionError("nothing ends it")
 
-    provider.search = search  # type: ignore[method-assign]
-    task = asyncio.create_task(searching.post(PATH, json=body(**TOOLS)))
-    async with asyncio.timeout(20):
-        await asked.wait()
+
+@pytest.fixture
+def slow(running: Running, settings: Settings) -> Slow:
+    state, provider = running.app.state.spatz, Slow()
+    state.web = Web(settings, None, state.reader, providers=[provider])
+    return provider
+
+
+async def test_a_request_that_is_given_up_ends_its_search(running: Running, slow: Slow) -> None:
+    task = asyncio.create_task(running.client.post(PATH, json=body(**TOOLS)))
+    async with asyncio.timeout(WAIT):
+        await slow.asked.wait()
         task.cancel()
-        await ended.wait()
+        await slow.ended.wait()
         await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
+
+
+async def test_a_response_that_is_cancelled_while_it_searches(running: Running, slow: Slow) -> None:
+    client = running.client
+    id = (await client.post(PATH, json=body(**TOOLS, background=True))).json()["id"]
+    async with asyncio.timeout(WAIT):
+        await slow.asked.wait()
+        under_way = await client.get(f"{PATH}/{id}")
+        check(under_way)
+        assert under_way.json()["status"] == "in_progress"
+        cancelled = await client.post(f"{PATH}/{id}/cancel", json={})
+        await slow.ended.wait()
+    check(cancelled)
+    assert cancelled.json()["status"] == "cancelled"
+    assert [item["status"] for item in cancelled.json()["output"]] == ["incomplete"]
+    assert "sources" not in cancelled.json()["output"][0]["action"]
