@@ -11,18 +11,29 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spatz.search.citation import Citation
-from spatz.search.claims import Claim, joined, read
+from spatz.search.claims import Claim, denied, joined, read
 from spatz.search.passage import Passage
-from spatz.search.sentences import Sentence, Sentences
-from spatz.search.support import ENOUGH, FEW, Evidence, Support
+from spatz.search.sentences import Sentence, Sentences, sentences
+from spatz.search.support import ENOUGH, FEW, Evidence, Need, Support
 
 __all__ = ["Citer"]
 
 MOST_PAGES = 3  # that are cited for one sentence
 ALIKE = 0.9  # of the best one's support that another page must give to be cited beside it
-CODE = 0.8  # of a block of code that must be found
+ALONE = 0.8  # of a row or a block of code that must be found, and in one place
 LONGEST_QUESTION = 2_000  # characters, of its end
 
+CERTAIN = 0.85  # of a question that must be found where the answer is no more than yes or no
+
+_YES = re.compile(r"(?:yes|yeah|yep|ja|oui|s\u00ed)\b", re.IGNORECASE)
+_NO = re.compile(r"(?:no|nope|nein|non)\b", re.IGNORECASE)
+# What neither of them answers.
+_WHAT = re.compile(
+    r"\b(?:what|which|who|whom|whose|when|where|why|how|or|"
+    r"wer|wen|wem|was|welche[rsnm]?|wann|wo|woher|wohin|warum|wie|wieviele?|oder|"
+    r"qui|que|quel(?:le)?s?|quand|o\u00f9|pourquoi|comment|combien|ou)\b",
+    re.IGNORECASE,
+)
 _PART = re.compile(r"(?:;|,(?= (?:and|but|while|whereas|und|aber|während)\b)| [\u2013\u2014] )\s*")
 _ASKS = ("?", "\uff1f", "\u061f")
 _CLOSING = "\"'\u201d\u2019\u00bb)*_` "
@@ -34,7 +45,11 @@ class Citer:
     def __init__(self, passages: Sequence[Passage], question: str = "") -> None:
         """question: what is answered; an answer of few words is compared together with it."""
         self._passages = tuple(passages)
-        self._question = read(question[-LONGEST_QUESTION:])
+        question = question[-LONGEST_QUESTION:].strip()
+        self._question = read(question)
+        asks = [sentence.text for sentence in sentences(question) if sentence.text.endswith(_ASKS)]
+        self._whether = read(asks[-1]) if asks and not _WHAT.search(asks[-1]) else None
+        self._last: int | None = None  # the passage that was cited last
         self._sentences = Sentences()
         self._support: Support | None = None
 
@@ -55,20 +70,34 @@ class Citer:
         if sentence.text.rstrip(_CLOSING).endswith(_ASKS):
             return
         topic = joined(self._question, read(sentence.lead)) if sentence.lead else self._question
-        enough = CODE if sentence.kind == "code" else ENOUGH
-        evidence = support.find(read(sentence.text), topic, enough=enough)
+        alone = sentence.kind in ("row", "code")
+        need = Need(topic, ALONE if alone else ENOUGH, alone, self._last)
+        claim = read(sentence.text)
+        evidence = support.find(claim, need) if claim.words else self._bare(sentence)
         if evidence:
             yield from self._citations(sentence.start, sentence.end, evidence)
         elif sentence.kind in ("prose", "item") and sentence.end - sentence.start == len(sentence.text):
             for start, end in _parts(sentence.text):
                 part = read(sentence.text[start:end], begins=start == 0)
                 if _telling(part):
-                    found = support.find(part, topic, enough=enough)
+                    found = support.find(part, need)
                     yield from self._citations(sentence.start + start, sentence.start + end, found)
+
+    def _bare(self, sentence: Sentence) -> list[Evidence]:
+        """For an answer of yes or no: what says that what was asked is so, or is not."""
+        if self._whether is None or self._support is None:
+            return []
+        need = Need(self._whether, CERTAIN)
+        if _YES.match(sentence.text):
+            return self._support.find(self._whether, need)
+        if _NO.match(sentence.text):
+            return self._support.find(denied(self._whether), need)
+        return []
 
     def _citations(self, start: int, end: int, evidence: Sequence[Evidence]) -> Iterator[Citation]:
         """The best of each page."""
         seen: set[str] = set()
+        self._last = evidence[0].passage if evidence else None
         for found in evidence:
             passage = self._passages[found.passage]
             if passage.page.url in seen or found.support < ALIKE * evidence[0].support:

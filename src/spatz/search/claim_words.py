@@ -10,7 +10,8 @@ from functools import lru_cache
 from spatz.search.words import stem
 
 __all__ = [
-    "ASIDE", "CLAUSE", "NEGATORS", "NUMBERS", "OPPOSITES", "POWERS", "PRONOUNS", "STOPWORDS", "UNITS", "form_of",
+    "ASIDE", "CLAUSE", "LIGHT", "NEGATORS", "NUMBERS", "OPPOSITES", "POWERS", "PRONOUNS", "STOPWORDS", "UNITS",
+    "form_of",
 ]  # fmt: skip
 
 _ENDINGS = ("ern", "en", "em", "n")
@@ -33,29 +34,33 @@ def _words(text: str) -> frozenset[str]:
 # They are said of anything, so that they neither support a claim nor are missed in a passage.
 STOPWORDS = _words(
     """
-    a an the is are was were be been being am of in on at to for from with by and or it its this that these those there
-    as do does did done what who whom whose when where why how which any each me my you your he him his she her they
-    them their i we us our one ones itself themselves himself herself s t d ll re ve m has have had having can could
-    would should will shall may might must if into about so such also than then too very just only own same here some
-    other both between during while although though because since however therefore thus hence according page pages
-    document documents documentation passage passages text source sources context information provided mentioned
-    mention stated states says said refers following given based answer question called named known found specified
-    described note via per upon within through yes ok okay sure well indeed e.g i.e etc currently actually
-    specific particular certain various several many much overall means mean get gets got make makes made
-    let lets us whether like
-    der die das den dem des ein eine einen einem einer eines ist sind war waren wird werden wurde wurden sein und oder
-    in im am an auf aus bei mit nach von vom zu zum zur für über unter durch um als wie so auch nur noch schon dass
-    daß wenn weil da er sie es ihr ihre ihren sich man wir ich du was wer wo wann welche welcher welches diese dieser
-    dieses hat haben hatte kann können soll sollte darf muss laut gemäß seite text dokument ja
-    le la les un une des du de et ou est sont été dans sur pour par avec qui que ce cette ces il elle ils elles au aux
-    se sa son ses oui
+    a an the is are was were be been being am of in on at to for from with by and or it its this that these those
+    there as do does did what who whom whose when where why how which any each me my you your he him his she her
+    they them their i we us our one ones itself themselves himself herself s t d ll re ve m has have had having can
+    could would should will shall may might must if into about so such also than then too very just only own same
+    here some other both between during while although though because since however therefore thus hence according
+    page pages document documents documentation passage passages text source sources context information mention
+    states says said answer question note via per upon within through yes yeah yep nope nein non sí ok okay sure
+    well indeed e.g i.e etc currently actually specific particular certain various several many much overall mean
+    whether like der die das den dem des ein eine einen einem einer eines ist sind war waren wird werden wurde
+    wurden sein und oder im auf aus bei mit nach von vom zu zum zur für über unter durch um als wie auch nur noch
+    schon dass daß wenn weil da er sie es ihr ihre ihren sich man wir ich du wer wo wann welche welcher welches
+    diese dieser dieses hat haben hatte kann können soll sollte darf muss laut gemäß seite dokument ja le la les un
+    une de et ou est sont été dans sur pour par avec qui que ce cette ces il elle ils elles au aux se sa son ses oui
     """
 )
-ASIDE = _words("yes ja oui ok okay sure however so and but the a an in on at")
+ASIDE = _words("yes ja oui ok okay sure however so and but")
 """Behind which a sentence still begins."""
 
 CLAUSE = _words("and but or while whereas although though because since which if unless und aber oder während")
 PRONOUNS = _words("it this that these those they he she its their his her es er sie dies diese dieser il elle")
+LIGHT = _words(
+    """
+    done mentioned stated refers following given based called named known found specified described provided get gets
+    got make makes made let lets means used use uses using set
+    """
+)
+"""They say next to nothing, unless they are denied."""
 NEGATORS = _words(
     """
     not no never none neither nor cannot without nobody nothing nowhere hardly unable
@@ -68,8 +73,9 @@ NUMBERS = {
     word: str(value)
     for value, words in enumerate(
         (
-            "zero null", "", "two twice zwei deux", "three drei trois", "four vier quatre", "five fünf cinq", "six sechs",
-            "seven sieben", "eight acht", "nine neun", "ten zehn", "eleven elf", "twelve zwölf", "thirteen dreizehn",
+            "zero null", "", "two twice zwei deux", "three drei trois", "four vier quatre", "five fünf cinq",
+            "six sechs", "seven sieben", "eight acht", "nine neun", "ten zehn", "eleven elf", "twelve zwölf",
+            "thirteen dreizehn",
             "fourteen vierzehn", "fifteen fünfzehn", "sixteen sechzehn", "seventeen siebzehn", "eighteen achtzehn",
             "nineteen neunzehn", "twenty zwanzig",
         )
@@ -132,7 +138,7 @@ _OPPOSITES = (
     "encode/decode encodes/decodes success/failure required/optional mandatory/optional supported/unsupported "
     "supports/unsupported possible/impossible safe/unsafe sorted/unsorted ordered/unordered blocking/nonblocking "
     "client/server source/destination sender/receiver parent/child push/pull add/remove adds/removes added/removed "
-    "create/delete creates/deletes lock/unlock north/south east/west fast/slow faster/slower larger/smaller "
+    "create/delete creates/deletes lock/unlock full/empty north/south east/west fast/slow faster/slower larger/smaller "
     "greater/less higher/lower longer/shorter more/less more/fewer most/least all/none all/some fewer/least "
     "short/long big/little high/low hot/cold early/late win/lose male/female day/night summer/winter morning/evening "
     "january/february monday/tuesday aktiviert/deaktiviert vorher/nachher vor/nach mindestens/höchstens oben/unten "

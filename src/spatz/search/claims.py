@@ -15,6 +15,7 @@ from typing import Literal
 from spatz.search.claim_words import (
     ASIDE,
     CLAUSE,
+    LIGHT,
     NEGATORS,
     NUMBERS,
     POWERS,
@@ -24,7 +25,7 @@ from spatz.search.claim_words import (
     form_of,
 )
 
-__all__ = ["Claim", "Kind", "Word", "joined", "read"]
+__all__ = ["Claim", "Kind", "Word", "denied", "joined", "read"]
 
 Kind = Literal["word", "name", "number"]
 
@@ -55,14 +56,17 @@ class Word:
     parts: tuple[str, ...] = ()  # of a name that is put together: asyncio, run
     others: tuple[str, ...] = ()  # forms that are the same number: 1000 for 1.000
     unit: str = ""  # of a number
-    negated: bool = False
+    negated: bool = False  # a negation may be about it
+    denied: bool = False  # it is what a negation is about most likely
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     words: tuple[Word, ...]  # content alone, in order
     forms: frozenset[str]  # of them, with their parts and others
-    negated: frozenset[str]
+    negated: frozenset[str]  # what a negation may be about: the words behind it
+    denied: frozenset[str]  # what it is about most likely: the first of them
+    light: frozenset[str]  # words that say too little to be content, but may be denied
     denies: bool  # something is negated, whatever it is
     pronoun: bool  # it begins with a word for something that was named before
     clauses: int
@@ -71,7 +75,9 @@ class Claim:
 def read(text: str, *, begins: bool = True) -> Claim:
     """begins: its first letter is large because a sentence begins there."""
     words: list[Word] = []
-    denied = 0  # content words that a negation still reaches
+    reach = 0  # content words that a negation still reaches
+    denied: set[str] = set()
+    light: set[str] = set()
     denies = False
     clause = 0
     first = begins
@@ -82,7 +88,7 @@ def read(text: str, *, begins: bool = True) -> Claim:
         kind, said = found.lastgroup, found[0]
         if kind == "clause":
             clause += 1
-            denied = 0
+            reach = 0
             first = first or said in ":\n|"
             continue
         if kind == "percent":
@@ -90,26 +96,34 @@ def read(text: str, *, begins: bool = True) -> Claim:
             continue
         low = said.lower().replace("\u2019", "'")
         if kind == "word":
-            if low in NEGATORS or low.endswith("n't"):
-                denied, denies = _REACH, True
+            if (low in NEGATORS and (said != "None" or first)) or low.endswith("n't"):
+                reach, denies = _REACH, True
                 first = False
                 continue
             if not words and first and low in PRONOUNS:
                 pronoun = True
             if low in CLAUSE:
                 clause += 1
-                denied = 0
-            if low in STOPWORDS:
+                reach = 0
+            if low in LIGHT:
+                light.add(low)
+                if reach == _REACH:
+                    denied.add(low)
+                    reach -= 1
+            if low in STOPWORDS or low in LIGHT:
                 first = first and low in ASIDE
                 continue
-        for word in _words(kind or "", said, low, clause, first, denied > 0):
+        for word in _words(kind or "", said, low, clause, first, reach > 0):
+            if reach == _REACH:
+                denied.add(word.form)
+                word = replace(word, denied=True)
             words.append(word)
             _put_together(words)
-        denied = max(0, denied - 1)
+        reach = max(0, reach - 1)
         first = False
     forms = frozenset(form for word in words for form in (word.form, *word.parts, *word.others))
     negated = frozenset(word.form for word in words if word.negated)
-    return Claim(tuple(words), forms, negated, denies, pronoun, clause + 1)
+    return Claim(tuple(words), forms, negated, frozenset(denied), frozenset(light), denies, pronoun, clause + 1)
 
 
 def _words(kind: str, said: str, low: str, clause: int, first: bool, negated: bool) -> Iterator[Word]:
@@ -164,6 +178,12 @@ def _add_unit(words: list[Word], unit: str) -> None:
         words[-1] = Word(last.form, "number", last.clause, others=last.others, unit=unit, negated=last.negated)
 
 
+def denied(claim: Claim) -> Claim:
+    """That it is not so."""
+    words = tuple(replace(word, negated=True) for word in claim.words)
+    return replace(claim, words=words, negated=frozenset(word.form for word in words), denies=True)
+
+
 def joined(one: Claim, other: Claim) -> Claim:
     """Of two sentences, one behind the other."""
     moved = (replace(word, clause=word.clause + one.clauses) for word in other.words)
@@ -171,6 +191,8 @@ def joined(one: Claim, other: Claim) -> Claim:
         (*one.words, *moved),
         one.forms | other.forms,
         one.negated | other.negated,
+        one.denied | other.denied,
+        one.light | other.light,
         one.denies or other.denies,
         one.pronoun,
         one.clauses + other.clauses,

@@ -29,7 +29,9 @@ _WRAPPED = 50  # characters of a line from which on the next one may go on with 
 
 _STOP = re.compile(r"[.!?\u2026]{1,16}|[\u3002\uff01\uff1f\uff61\u0964\u061f\u06d4]{1,16}|\n")
 _OWN_END = "\u3002\uff01\uff1f\uff61\u0964\u061f\u06d4"  # no space is needed after them
-_CLOSERS = re.compile(r"(?:[\"'\u201d\u2019\u00bb\u00ab)\]}*_`\u300d\u300f\uff09\u3011]|\[\d{1,3}\]){0,8}")
+_CLOSERS = re.compile(
+    r"(?:[ \u00a0\u202f]?\u00bb|[\u201c\"'\u201d\u2019\u00bb\u00ab)\]}*_`\u300d\u300f\uff09\u3011]|\[\d{1,3}\]){0,8}"
+)
 _MARK_BEGUN = re.compile(r"\[\d{0,3}")
 _BLANK = re.compile(rf"[\s{FILLER}]*")
 _GAP = re.compile(rf"[\s{FILLER}]{{0,{_AHEAD}}}")

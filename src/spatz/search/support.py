@@ -3,7 +3,7 @@
 The passages' sentences are indexed once by their words. A claim is compared with those that share its rarest words, and
 with what they stand under (heading, title, the sentence before). It is supported where enough of it, weighted by how
 rare its words are in the passages, stands there; and only where nothing speaks against it: a number or a name that is
-missing, a number that belongs to something else, a negation or an opposite on one side alone.
+missing, and what agreement.py finds.
 
 It compares words, not meaning: what says the same in other words is not found, and that is the side to err on.
 """
@@ -16,23 +16,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import log
 
+from spatz.search.agreement import disagree, replacements
 from spatz.search.claim_words import OPPOSITES, UNITS
 from spatz.search.claims import Claim, Word, joined, read
 from spatz.search.passage import Passage
 from spatz.search.sentences import sentences
 
-__all__ = ["Evidence", "Support"]
+__all__ = ["Evidence", "Need", "Support"]
 
-ENOUGH = 0.62  # of a claim's weight that must be found
+ENOUGH = 0.75  # of a claim's weight that must be found
 OWN = 0.5  # of what is found, that must stand in the sentence itself
 TOPIC = 0.5  # of what was asked, that must stand beside an answer that says little by itself
 FEW = 3  # content words below which it does
+ALL = 0.95  # of a short claim that must stand in one sentence, where it goes on with what was said before
 PART = 0.35  # of each clause of a claim that must be found
 RIVAL = 1.2  # how much more of a claim another sentence may hold, that gives another number for it
 CLOSE = 8  # sentences that are looked at closely
 NEAR = 0.85  # what a word counts that stands not in the sentence itself, but in what it stands under
+LEAST = 0.5  # of a claim's weight below which no more is looked at
+MIXED = 1.0  # what a word of another sentence, in the place of this one's, counts against it beside being missing
+BEFORE = 0.4  # and what one of what was asked does, that stands in the sentence before
+HERE = 0.25  # of what was asked, that must stand in the sentence itself
 WEIGHTS = {"word": 1.0, "name": 1.5, "number": 2.0}
-BESIDE = 2  # content words between a number and what it is said of
 MOST = 400  # characters of a title or heading that are read
 
 
@@ -42,29 +47,28 @@ class Evidence:
     support: float  # 0..1
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a claim needs to be supported."""
+
+    topic: Claim | None = None  # what it is an answer to: it must be told of beside a claim that says little
+    enough: float = ENOUGH  # of its weight that must be found
+    alone: bool = False  # in one sentence and its headings
+    near: int | None = None  # the passage of the claim before: what stands whole in it needs not speak of the topic
+
+
 @dataclass(frozen=True)
 class _Place:
     """A sentence of a passage, or two."""
 
     passage: int
     claim: Claim
-    around: frozenset[str]  # forms in heading, title and the sentence before
+    above: frozenset[str]  # forms in heading and title
+    around: frozenset[str]  # and in the sentence before
 
     @cached_property
     def numbers(self) -> list[Word]:
         return [word for word in self.claim.words if word.kind == "number"]
-
-    @cached_property
-    def order(self) -> dict[str, int]:
-        """Where a form stands first."""
-        return {form: at for at, word in reversed([*enumerate(self.claim.words)]) for form in (word.form, *word.others)}
-
-    @cached_property
-    def clauses(self) -> list[set[str]]:
-        found: list[set[str]] = [set() for _ in range(self.claim.clauses)]
-        for word in self.claim.words:
-            found[word.clause].update((word.form, *word.parts, *word.others))
-        return found
 
     def holds(self, word: Word) -> float:
         """How much a claim's word is found here."""
@@ -94,7 +98,7 @@ class _Place:
             return 0.0
         if any(form in self.claim.forms for form in same):
             return 1.0
-        return NEAR if any(form in self.around for form in same) else 0.0
+        return NEAR if any(form in self.above for form in same) else 0.0
 
 
 class Support:
@@ -118,11 +122,12 @@ class Support:
         for sentence in sentences(body):
             claim = read(sentence.text)
             if claim.words:
-                self._places.append(_Place(number, claim, before | above))
+                self._places.append(_Place(number, claim, above, before | above))
                 before = claim.forms
 
-    def find(self, claim: Claim, topic: Claim | None = None, *, enough: float = ENOUGH) -> list[Evidence]:
-        """Best first, at most one for a passage. topic: what the claim is an answer to."""
+    def find(self, claim: Claim, need: Need | None = None) -> list[Evidence]:
+        """Best first, at most one for a passage."""
+        need = need or Need()
         if not claim.words:
             return []
         weights = [self._weight(word) for word in claim.words]
@@ -130,13 +135,14 @@ class Support:
         shared = self._shared(claim.words, weights)
         for number in sorted(shared, key=shared.__getitem__, reverse=True)[:CLOSE]:
             place = self._places[number]
-            support = self._support(place, claim, weights, topic)
-            if support < enough and number + 1 < len(self._places):
+            support = self._support(place, claim, weights, need)
+            if support < need.enough and not need.alone and number + 1 < len(self._places):
                 behind = self._places[number + 1]
-                if behind.passage == place.passage and number + 1 in shared:
-                    both = _Place(place.passage, joined(place.claim, behind.claim), place.around)
-                    support = self._support(both, claim, weights, topic)
-            better = support >= enough and support > best.get(place.passage, 0.0)
+                beside = behind.passage == place.passage and number + 1 in shared
+                if beside and not _parallel(place.claim, behind.claim, claim):
+                    both = _Place(place.passage, joined(place.claim, behind.claim), place.above, place.around)
+                    support = self._support(both, claim, weights, need)
+            better = support >= need.enough and support > best.get(place.passage, 0.0)
             if better and not self._rivalled(number, claim, weights, shared):
                 best[place.passage] = support
         ranked = sorted(best.items(), key=lambda item: -item[1])
@@ -156,7 +162,7 @@ class Support:
                     shared[number] += weight / len(forms)
         return shared
 
-    def _support(self, place: _Place, claim: Claim, weights: Sequence[float], topic: Claim | None) -> float:
+    def _support(self, place: _Place, claim: Claim, weights: Sequence[float], need: Need) -> float:
         """0 where something speaks against it."""
         total = own = near = 0.0
         clauses = [[0, 0.0, 0.0] for _ in range(claim.clauses)]  # content words, their weight, what is found of it
@@ -164,6 +170,8 @@ class Support:
         numbers = plain = 0
         for word, weight in zip(claim.words, weights, strict=True):
             held = place.holds(word)
+            if need.alone and held == NEAR and word.form not in place.above:
+                held = 0.0
             total += weight
             part = clauses[word.clause]
             part[0] += 1
@@ -184,14 +192,18 @@ class Support:
             return 0.0
         if (numbers and not counted) or own < OWN * (own + near):
             return 0.0
-        if _denies(place.claim, claim) or _swapped(place, claim) or (numbers and _belongs_elsewhere(place, claim)):
+        if (own + near) / total < LEAST or disagree(place.claim, claim):
             return 0.0
-        support = (own + near) / total
+        replaced = sum(weights[at] for at in replacements(place.claim, claim) if claim.words[at].form in self._found)
+        support = (own + near) / (total + MIXED * replaced)
         if plain < FEW:
-            if topic is None or not topic.words:
+            if need.topic is None or not need.topic.words:
                 return support if plain + numbers >= FEW else 0.0
-            asked = self._told(place, topic)
-            return support * min(1.0, 0.5 + asked / 2) if asked >= TOPIC else 0.0
+            asked = self._told(place, need.topic)
+            if asked >= TOPIC:
+                return support * min(1.0, 0.5 + asked / 2)
+            goes_on = place.passage == need.near and plain + numbers > 1 and own >= ALL * total
+            return support if goes_on else 0.0
         return support
 
     def _contradicts(self, place: _Place, word: Word) -> bool:
@@ -199,7 +211,7 @@ class Support:
 
     def _told(self, place: _Place, topic: Claim) -> float:
         """How much of what was asked stands in a place."""
-        total = told = 0.0
+        total = told = own = 0.0
         for word in topic.words:
             held = place.holds(word)
             if word.kind == "name" and not held and word.form in self._found:
@@ -208,8 +220,12 @@ class Support:
                 continue
             weight = self._weight(word)
             total += weight
+            if held == 1.0:
+                own += weight
+            elif held and word.form not in place.above:
+                held = BEFORE
             told += weight * held
-        return told / total if total else 0.0
+        return told / total if total and own >= HERE * total else 0.0
 
     def _rivalled(self, number: int, claim: Claim, weights: Sequence[float], shared: dict[int, float]) -> bool:
         """Whether another sentence says more of what the claim is about, with another number."""
@@ -236,56 +252,14 @@ class Support:
         return False
 
 
+def _parallel(one: Claim, other: Claim, claim: Claim) -> bool:
+    """Whether two sentences say the same of different things, and the claim takes from both."""
+    said = {word.form for word in claim.words}
+    hard = {word.form for word in claim.words if word.kind != "word"}
+    first, second = said & (one.forms - other.forms), said & (other.forms - one.forms)
+    return bool(first and second and hard & (first | second) and (said - hard) & one.forms & other.forms)
+
+
 def _alike(one: Word, other: Word) -> bool:
     """Whether two numbers may be values of the same thing."""
     return one.unit == other.unit and ("." in one.form) == ("." in other.form)
-
-
-def _denies(found: Claim, claim: Claim) -> bool:
-    """Whether one of the two says that what the other says is not so."""
-    if claim.denies and not found.denies:
-        return not any(other in found.forms for form in claim.negated for other in OPPOSITES.get(form, ()))
-    if not found.denies:
-        return False
-    if not claim.denies:
-        return bool(found.negated & claim.forms)
-    return bool((claim.negated & found.forms) - found.negated) and bool((found.negated & claim.forms) - claim.negated)
-
-
-def _swapped(place: _Place, claim: Claim) -> bool:
-    """Whether two names or numbers have changed their places between the same words."""
-    order, words, found = place.order, claim.words, place.claim.words
-    hard = [(at, order[word.form]) for at, word in enumerate(words) if word.kind != "word" and word.form in order]
-    for number, (at, there) in enumerate(hard):
-        for later, before in hard[number + 1 :]:
-            if before >= there:
-                continue
-            behind = at + 1 < later and before + 1 < len(found) and words[at + 1].form == found[before + 1].form
-            ahead = later - 1 > at and there > 0 and words[later - 1].form == found[there - 1].form
-            if behind or ahead:
-                return True
-    return False
-
-
-def _belongs_elsewhere(place: _Place, claim: Claim) -> bool:
-    """Whether a number is said of something else in a sentence with several of them."""
-    if len(place.numbers) < 2:
-        return False
-    said = {form for word in claim.words for form in (word.form, *word.others)}
-    own = {word.clause for word in place.numbers if word.form in said}
-    if len(own) != 1:
-        return False
-    clause = next(iter(own))
-    here = place.clauses[clause]
-    for at, other in enumerate(place.claim.words):
-        if other.kind != "number" or other.form in said or other.clause == clause:
-            continue
-        there = place.clauses[other.clause]
-        only = {word.form for word in claim.words if word.kind != "number"} & (there - here)
-        if not only:
-            continue
-        near = {word.form for word in place.claim.words[max(0, at - BESIDE) : at + BESIDE + 1]}
-        parallel = bool(here & there & said)
-        if only & near or parallel or any(OPPOSITES.get(form, frozenset()) & here for form in only):
-            return True
-    return False
