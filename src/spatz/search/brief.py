@@ -1,15 +1,29 @@
-"""What the model is shown of the passages: numbered, delimited, as short as the size wants, around the question.
+"""What the model is shown of the passages: numbered and delimited before the question, the best sentence beside it.
 
-Sits between ranking.py and the turn: `put` gives the messages with the passages in them. Text of pages is data: parts
-of kind "document", in which nothing can end a passage or begin another.
+Sits between ranking.py and the turn: `put` gives the messages with the passages in them. They come as an exchange of
+their own before the user's last message, and in that message what says most to the question comes once more: what else
+stands near a question misleads a small model, and a message's border keeps it off. Measured over 50 questions with the
+embedded model (answers that hold the fact; a sentence of another page says the same of another name):
+
+| the three best passages | the best sentence | right |
+| --- | --- | --- |
+| before the question, in one message | - | 32 % |
+| before the question, in one message | between them and the question | 76 to 80 % |
+| in the system's message | in the question's | 90 % |
+| in a message of their own | in the question's | 90 % |
+| not shown | in the question's | 96 % |
+
+Text of pages is data: parts of kind "document", in which nothing can end a passage or begin another.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from spatz.search.focus import focus
 from spatz.search.passage import Passage
 
 __all__ = ["Brief", "Size", "brief"]
@@ -17,44 +31,75 @@ __all__ = ["Brief", "Size", "brief"]
 Size = Literal["low", "medium", "high"]
 
 TOKENS: dict[Size, int] = {"low": 400, "medium": 1_000, "high": 2_500}
+PASSAGES: dict[Size, int] = {"low": 2, "medium": 5, "high": 12}
+FRAME = 64  # tokens of the template's and our own words around them
+FOCUS = 600  # characters that stand beside the question
+TITLE = 120  # characters of a page's title that are shown
+
+ROLE = "You answer questions with what the text says, in its own words."
+INTRODUCTION = "Pages of the web:"
+READ = "I have read the pages."
+RULE = "Answer with the words of the text."
+
+_NUMBER = re.compile(r"\[(\d{1,3})\]")
+_BLANK = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    before: str  # text of pages that stands before what the user says; data ("document"), never instructions
-    after: str  # what stands behind it: how to answer, in our words; "" for nothing
+    before: str  # the numbered passages; data ("document"), never instructions
+    focus: str  # what of them is said again beside the question; "" for nothing
     passages: tuple[Passage, ...]  # that are shown; the one with the number 1 is the first
-    tokens: int  # that both texts come to
+    tokens: int  # that it adds to the prompt
 
     def put(self, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The conversation with this in its last message of the user. What was said stays as it was, word for word."""
+        """The conversation with this in it. What was said in it stays as it was, word for word."""
         last = max(place for place, message in enumerate(messages) if message["role"] == "user")
         content = messages[last]["content"]
         said = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-        parts = [{"type": "text", "text": self.before, "kind": "document"}, *said]
-        if self.after:
-            parts.append({"type": "text", "text": self.after})
+        earlier = [dict(message) for message in messages[:last]]
+        if not any(message["role"] in ("system", "developer") for message in earlier):
+            earlier.insert(0, {"role": "system", "content": ROLE})
+        shown = [{"type": "text", "text": INTRODUCTION}, {"type": "text", "text": self.before, "kind": "document"}]
+        asked = [{"type": "text", "text": "Question:"}, *said]
+        if self.focus:
+            beside = [{"type": "text", "text": "Text:"}, {"type": "text", "text": self.focus, "kind": "document"}]
+            asked = [*beside, *asked, {"type": "text", "text": RULE}]
         return [
-            {**message, "content": parts} if place == last else dict(message) for place, message in enumerate(messages)
+            *earlier,
+            {"role": "user", "content": shown},
+            {"role": "assistant", "content": READ},
+            {**messages[last], "content": asked},
+            *(dict(message) for message in messages[last + 1 :]),
         ]
 
 
 def brief(passages: Sequence[Passage], question: str, *, size: Size, count: Callable[[str], int], room: int) -> Brief:
     """passages: as ranked, best first. question: in full, as for rank. count: how many tokens a text has. room: tokens
-    that the brief may take, whatever the size allows. Passages that do not fit are left out, worst first.
+    that the brief may take, whatever the size allows. Passages that do not fit are left out, worst first; of the best
+    one, what fits is shown.
     """
-    most = min(TOKENS[size], room)
+    left = min(TOKENS[size], room) - FRAME
+    beside = focus(question, passages[: PASSAGES[size]], FOCUS)
+    left -= count(beside)
     shown: list[Passage] = []
-    text = ""
-    for passage in passages:
-        more = "\n\n".join(_framed(one, number) for number, one in enumerate([*shown, passage], 1))
-        if count(more) > most:
-            break
+    texts: list[str] = []
+    for passage in passages[: PASSAGES[size]]:
+        text = _framed(passage, len(shown) + 1)
+        cost = count(text) + 1
+        if cost > left:
+            continue
+        left -= cost
         shown.append(passage)
-        text = more
-    after = ""
-    return Brief(text, after, tuple(shown), count(text) + count(after))
+        texts.append(text)
+    return Brief("\n\n".join(texts), _harmless(beside), tuple(shown), min(TOKENS[size], room) - left)
 
 
 def _framed(passage: Passage, number: int) -> str:
-    return f"[{number}] {passage.page.title}\n{passage.text}"
+    title = " ".join(passage.page.title.split())[:TITLE]
+    return f"[{number}] {_harmless(title)}\n{_harmless(passage.text)}"
+
+
+def _harmless(text: str) -> str:
+    """Without what could end a passage or pass for the number of another."""
+    return _BLANK.sub("\n", _NUMBER.sub(r"(\1)", text)).strip()

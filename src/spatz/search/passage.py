@@ -18,3 +18,8 @@ class Passage:
     score: float = 0.0  # how much it says to the question; passages of one ranking compare
     covers: float = 0.0  # 0..1, the part of what is asked, by rarity, whose words stand in it
     heading: str = ""  # that it stands under; the text begins with it, a colon and a line break then
+
+    @property
+    def body(self) -> str:
+        """The text without its heading."""
+        return self.text[len(self.heading) + 2 :] if self.heading else self.text

@@ -6,8 +6,7 @@ heading or title counts for the passages under it, for less. What several pages 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import log1p
@@ -15,7 +14,7 @@ from math import log1p
 from spatz.search.page import Page
 from spatz.search.passage import Passage
 from spatz.search.splitting import split
-from spatz.search.words import ALIKE, Term, folded, places, terms
+from spatz.search.words import Term, counted, terms
 
 __all__ = ["rank", "tells"]
 
@@ -23,7 +22,6 @@ K1 = 1.0  # BM25: how soon more of one word says no more
 B = 0.4  # and how much long passages are held against
 HEADED = 0.5  # of a word in a heading, as if it stood in the passage so often
 TITLED = 0.35  # in the page's title
-NEAR = 40  # characters within which two words stand side by side
 FEW = 3  # passages of one page, while others have any
 SAME = 0.7  # of a passage's words that a better one has too, and it says nothing new
 RUN = 5  # words in a row that are compared for that
@@ -37,7 +35,7 @@ def rank(question: str, queries: Sequence[str], pages: Sequence[Page], *, most: 
     searched for, whose words count for less. pages: in order of preference. Scores of one ranking can be compared.
     """
     wanted = terms(question, queries)
-    passages = [_Pages(page, wanted) for page in pages]
+    passages = [_Ranked(page, wanted) for page in pages]
     count = sum(len(page.passages) for page in passages)
     rarity = {
         term: term.weight * log1p((count - found + 0.5) / (found + 0.5))
@@ -59,66 +57,32 @@ def tells(question: str, passages: Sequence[Passage]) -> bool:
     return any(passage.covers >= ENOUGH for passage in passages)
 
 
-class _Pages:
+class _Ranked:
     """One page's passages, and which of them hold what is looked for."""
 
     def __init__(self, page: Page, wanted: Sequence[Term]) -> None:
         self.passages = split(page)
-        self.wanted = wanted
-        text = folded("\n\n".join(passage.text for passage in self.passages))
-        self._starts: list[int] = []
-        at = 0
-        for passage in self.passages:
-            self._starts.append(at)
-            at += len(passage.text) + 2
-        title = folded(page.title)
-        self.titled: dict[Term, float] = {}
-        self.inside: dict[Term, dict[int, float]] = {}  # passage -> how often, with parts of a time
-        stood: dict[str, list[int]] = {}
-        for term in sorted(wanted, key=lambda term: term.pair is not None):
-            if term.pair is None:
-                full, alike = places(text, term)
-                stood.setdefault(term.form, full)
-                self.inside[term] = self._counted(full, alike)
-                full, alike = places(title, term)
-                self.titled[term] = TITLED if full else TITLED * ALIKE if alike else 0.0
-            else:
-                first, second = (stood.get(form) or () for form in term.pair)
-                self.inside[term] = self._counted(list(_beside(first, second)), [])
-                self.titled[term] = 0.0
-
-    def _counted(self, full: Sequence[int], alike: Sequence[int]) -> dict[int, float]:
-        counts: dict[int, float] = defaultdict(float)
-        for found, share in ((full, 1.0), (alike, ALIKE)):
-            for at in found:
-                place = bisect_right(self._starts, at) - 1
-                headed = at - self._starts[place] < len(self.passages[place].heading)
-                counts[place] += share * (HEADED if headed else 1.0)
-        return counts
+        self.inside = counted([passage.body for passage in self.passages], wanted)
+        headings = list(dict.fromkeys(passage.heading for passage in self.passages))
+        under = {heading: number for number, heading in enumerate(headings)}
+        self._heading = [under[passage.heading] for passage in self.passages]
+        self._headed = counted(headings, wanted)
+        self._titled = counted([page.title], wanted)
 
     def scored(self, rarity: dict[Term, float], whole: float, average: float) -> Iterator[Passage]:
         scores = [0.0] * len(self.passages)
         covers = [0.0] * len(self.passages)
         for term, tells in rarity.items():
-            inside, titled = self.inside[term], self.titled[term]
-            for place in inside if not titled else range(len(self.passages)):
-                often = inside.get(place, 0.0) + titled
+            inside, headed = self.inside[term], self._headed[term]
+            titled = TITLED if self._titled[term] else 0.0
+            for place in range(len(self.passages)) if headed or titled else inside:
+                often = inside.get(place, 0.0) + titled + HEADED * headed.get(self._heading[place], 0.0)
                 length = len(self.passages[place].text) / average
                 scores[place] += tells * often * (K1 + 1) / (often + K1 * (1 - B + B * length))
                 covers[place] += tells * min(often, 1.0)
         for passage, score, cover in zip(self.passages, scores, covers, strict=True):
             if score > 0.0:
                 yield replace(passage, score=score, covers=cover / whole)
-
-
-def _beside(first: Sequence[int], second: Sequence[int]) -> Iterator[int]:
-    """Where one of the first stands near one of the second."""
-    at = 0
-    for place in first:
-        while at < len(second) and second[at] < place - NEAR:
-            at += 1
-        if at < len(second) and second[at] <= place + NEAR:
-            yield place
 
 
 def _picked(scored: Sequence[Passage], most: int) -> Iterator[Passage]:

@@ -49,7 +49,8 @@ _BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,100})(?:\*\*|__):?$")
 _RULE = re.compile(r"[\s|:*_=~.+-]*$")
 # Where one sentence ends: not behind an initial or the usual abbreviations, and before what may begin another.
 _SENTENCE = re.compile(
-    r"(?:(?<![.\s][A-Z])(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bvs)(?<!\bNo)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bSt)"
+    # Nor behind the number of a day: "am 11. März".
+    r"(?:(?<![.\s][A-Z])(?<!\b\d)(?<!\b\d\d)(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bvs)(?<!\bNo)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bSt)"
     r"[.!?]+[\"'\u2019\u201d)\]*_`]{0,4}(?=\s+[\"'\u2018\u201c(\[*_`]{0,4}[^\W_a-z]|\s*$)|[\u3002\uff01\uff1f])"
 )
 _LINK = re.compile(

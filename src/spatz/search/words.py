@@ -8,21 +8,24 @@ number is looked for as it is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from spatz.context.asking import is_frame
 
-__all__ = ["Term", "folded", "places", "stem", "terms"]
+__all__ = ["Term", "counted", "folded", "places", "stem", "terms"]
 
 MOST_TERMS = 32  # of a question; each is a search through all pages
 MOST_PLACES = 4_000  # in one page; a word that is everywhere tells nothing
 ALIKE = 0.4  # weight of a word that only begins like the one that is looked for
 NAME = 1.6  # weight of what is looked for as it is written
+NAMED = 1.5  # of a word with a capital letter
 PAIR = 0.7  # weight of two words that stand side by side in the question and in the text
 FRAME = 0.08  # weight of the words that questions are made of
 OTHER = 0.5  # weight of a word that stands in the queries and not in the question
+NEAR = 40  # characters within which two words stand side by side
 LEAST = 4  # letters that two words must begin with alike
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -78,7 +81,7 @@ def terms(question: str, queries: Iterable[str] = ()) -> list[Term]:
     best: dict[tuple[str, bool], Term] = {}
     for number, text in enumerate((question, *queries)):
         factor = 1.0 if number == 0 else OTHER
-        for term in _terms(folded(text)):
+        for term in _terms(text):
             key = term.form, term.exact
             if key not in best or best[key].weight < term.weight * factor:
                 best[key] = Term(term.form, term.weight * factor, term.exact, term.pair)
@@ -86,18 +89,56 @@ def terms(question: str, queries: Iterable[str] = ()) -> list[Term]:
     return found[:MOST_TERMS]
 
 
-def _terms(low: str) -> Iterator[Term]:
+def _terms(text: str) -> Iterator[Term]:
+    low = folded(text)
     for name in _NAME.finditer(low):
         yield Term(name[0].strip("_"), NAME, exact=True)
     before: str | None = None
     last = 0
     for word in _WORD.finditer(low):
-        form = stem(word[0])
+        start, form = word.start(), stem(word[0])
         common = is_frame(word[0]) or is_frame(form)
-        yield Term(form, FRAME if common else 1.0, exact=form.isdigit())
-        if before is not None and not common and low[last : word.start()].strip(" -") == "":
+        # A capital letter that no sentence asks for makes a name, or a noun.
+        named = text[start].isupper() and text[:start].rstrip(" \"'(*_`")[-1:] not in ("", ".", "?", "!", ":", "\n")
+        yield Term(form, FRAME if common else NAMED if named else 1.0, exact=form.isdigit())
+        if before is not None and not common and low[last:start].strip(" -") == "":
             yield Term(f"{before} {form}", PAIR, pair=(before, form))
         before, last = None if common else form, word.end()
+
+
+def counted(texts: Sequence[str], wanted: Sequence[Term]) -> dict[Term, dict[int, float]]:
+    """For each term the texts that it stands in, by their places, and how often; what only begins like it in parts."""
+    starts: list[int] = []
+    at = 0
+    for text in texts:
+        starts.append(at)
+        at += len(text) + 2
+    low = folded("\n\n".join(texts))
+    stood: dict[str, list[int]] = {}
+    found: dict[Term, dict[int, float]] = {}
+    for term in sorted(wanted, key=lambda term: term.pair is not None):
+        if term.pair is None:
+            full, alike = places(low, term)
+            stood.setdefault(term.form, full)
+        else:
+            first, second = (stood.get(form) or [] for form in term.pair)
+            full, alike = list(_beside(first, second)), []
+        counts = found[term] = dict[int, float]()
+        for here, share in ((full, 1.0), (alike, ALIKE)):
+            for at in here:
+                place = bisect_right(starts, at) - 1
+                counts[place] = counts.get(place, 0.0) + share
+    return found
+
+
+def _beside(first: Sequence[int], second: Sequence[int]) -> Iterator[int]:
+    """Where one of the first stands near one of the second."""
+    at = 0
+    for place in first:
+        while at < len(second) and second[at] < place - NEAR:
+            at += 1
+        if at < len(second) and second[at] <= place + NEAR:
+            yield place
 
 
 def places(low: str, term: Term) -> tuple[list[int], list[int]]:
