@@ -9,10 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from spatz.inputs.archive import Archive
 from spatz.inputs.document import Document, InputError, Note, ReadOptions
+from spatz.inputs.hidden import remove_hidden
 from spatz.inputs.html import page_text, page_tree
 from spatz.inputs.html_markdown import MarkdownWriter
 from spatz.inputs.markdown import bounded
 from spatz.inputs.sections import mark, selected, unmarked
+from spatz.inputs.unseen import without_unseen
 from spatz.inputs.xml_tree import Element, local, parse
 
 __all__ = ["read_epub"]
@@ -69,7 +71,9 @@ def _chapters(root: Element, folder: str, archive: Archive) -> list[str]:
 
 def _chapter(data: bytes) -> str:
     text, _ = page_text(data)
-    return MarkdownWriter().write(_tree(text))
+    root = _tree(text)
+    remove_hidden(root)
+    return without_unseen(MarkdownWriter().write(root))
 
 
 def _tree(text: str) -> Element:

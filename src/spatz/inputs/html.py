@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 
 from spatz.inputs.document import Document, InputError, Note, ReadOptions
+from spatz.inputs.hidden import remove_hidden
 from spatz.inputs.html_markdown import MarkdownWriter
 from spatz.inputs.markdown import bounded, clean
 from spatz.inputs.plain import decode
 from spatz.inputs.sections import selected
+from spatz.inputs.unseen import without_unseen
 from spatz.inputs.xml_tree import Element
 
 __all__ = ["page_tree", "read_html"]
@@ -35,17 +37,21 @@ def read_html(data: bytes, options: ReadOptions) -> Document:
     selected(1, options, "page")
     text, notes = page_text(data, options.media_type)
     root = page_tree(text)
+    hidden = remove_hidden(root)
     writer = MarkdownWriter(boilerplate=False)
     markdown = writer.write(root)
-    main = _main_text(text, root) if markdown else None
+    main = _main_text(root, len(text)) if markdown else None
     if main is not None:
         markdown = main
+    markdown = without_unseen(markdown)
+    if hidden:
+        notes += (Note("hidden_text_left_out", "Text that a reader of the page does not see was left out."),)
     if main is not None or writer.left_out:
         notes += (Note("boilerplate_left_out", "Navigation and the like were left out."),)
     if not markdown.strip():
         notes += (Note("no_text", "There is no text in it; what scripts write on a page cannot be read."),)
     markdown, cut = bounded(markdown, options)
-    return Document("text", markdown, title=_title(root), notes=notes + cut)
+    return Document("text", markdown, title=without_unseen(_title(root)), notes=notes + cut)
 
 
 def page_text(data: bytes, media_type: str = "") -> tuple[str, tuple[Note, ...]]:
@@ -73,15 +79,18 @@ def _title(root: Element) -> str:
     return " ".join((root.findtext(".//title") or "").split())[:500]
 
 
-def _main_text(text: str, root: Element) -> str | None:
-    """What trafilatura takes for the main text of an article; None where the page is none, or more than one."""
-    if len(text) > MAX_MAIN:
+def _main_text(root: Element, size: int) -> str | None:
+    """What trafilatura takes for the main text of an article; None where the page is none, or more than one.
+
+    It is given the tree, without what is hidden, and not the text. size: characters of that.
+    """
+    if size > MAX_MAIN:
         return None
     import trafilatura
 
     try:
         found = trafilatura.extract(
-            text, output_format="markdown", include_links=True, include_formatting=True, favor_recall=True
+            root, output_format="markdown", include_links=True, include_formatting=True, favor_recall=True
         )
     except Exception:  # whatever a strange page does to it: the page is then written whole
         return None

@@ -1,8 +1,8 @@
 """A tree of HTML elements to Markdown: headings, paragraphs, lists, tables, links, code. For web pages and books.
 
-The text is data, so nothing of it is escaped but the bars in tables. What is not shown is not read: scripts, and what
-is hidden by an attribute or a style of its own. Written for speed: libraries that do the same over BeautifulSoup read
-less than a megabyte a second, and a book has several.
+The text is data, so nothing of it is escaped but the bars in tables. Scripts and the like are not read; what else is
+not shown has been taken out of the tree before (hidden.py). Written for speed: libraries that do the same over
+BeautifulSoup read less than a megabyte a second, and a book has several.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_REPEATED = 200  # characters of a cell over several rows that stand in each
 _SPACE = re.compile(r"[ \t\n\r\x0b\x0c]+")
 _BREAK = "\x1f"  # <br>, while spaces are put together; clean text has no control characters
 _AROUND_BREAK = re.compile(rf" ?{_BREAK} ?")
-_HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+_ROUND = str.maketrans("[]", "()")  # so that where the text of an image ends can be told
 _WITH_LINK = ("http://", "https://", "mailto:")
 
 
@@ -64,7 +64,7 @@ class MarkdownWriter:
         line: list[str] = [element.text or ""]
         for child in element:
             name = local(child)
-            if name and not self._hidden(child, name):
+            if name and not self._skips(name):
                 if name in BLOCKS or self._holds_blocks(child):
                     found += _paragraph("".join(line))
                     line = []
@@ -102,7 +102,7 @@ class MarkdownWriter:
         if name == "br":
             return _BREAK
         if name == "img":
-            text = _SPACE.sub(" ", element.get("alt") or "").strip()
+            text = _SPACE.sub(" ", (element.get("alt") or "").translate(_ROUND)).strip()
             return f"[Image: {text}]" if text else ""
         if name == "input":
             return _control(element)
@@ -111,7 +111,7 @@ class MarkdownWriter:
         parts = [element.text or ""]
         for child in element:
             inner = local(child)
-            if inner and not self._hidden(child, inner):
+            if inner and not self._skips(inner):
                 parts.append(self._inline(child, inner, depth + 1))
             parts.append(child.tail or "")
         text = "".join(parts)
@@ -130,7 +130,7 @@ class MarkdownWriter:
         items: list[str] = []
         for child in element:
             name = local(child)
-            if not name or self._hidden(child, name):
+            if not name or self._skips(name):
                 continue
             blocks = self._blocks(child, depth + 1) if name == "li" else self._block(child, name, depth + 1)
             if not blocks:
@@ -184,14 +184,9 @@ class MarkdownWriter:
                 grid.append(line)
         return grid
 
-    def _hidden(self, element: Element, name: str) -> bool:
-        if name in self._skipped:
-            self.left_out += name in BOILERPLATE
-            return True
-        if element.get("hidden") is not None:
-            return True
-        style = element.get("style")
-        return style is not None and _HIDDEN.search(style) is not None
+    def _skips(self, name: str) -> bool:
+        self.left_out += name in self._skipped and name in BOILERPLATE
+        return name in self._skipped
 
     def _holds_blocks(self, element: Element) -> bool:
         return len(element) > 0 and any(local(part) in BLOCKS for part in element.iter())

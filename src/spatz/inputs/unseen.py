@@ -23,5 +23,13 @@ _UNSEEN = re.compile(
 )
 
 
+# What the pattern begins with: a text's own letters are compared with them first, which is faster.
+_MAYBE = frozenset(
+    letter
+    for letter in map(chr, [*range(0x80, 0xFFFF), *range(0x1BCA0, 0x1D180), *range(0xE0000, 0xE1000)])
+    if _UNSEEN.fullmatch(letter) or letter in "\u200c\u200d" or "\ufe00" <= letter <= "\ufe0f"
+)
+
+
 def without_unseen(text: str) -> str:
-    return text if text.isascii() else _UNSEEN.sub("", text)
+    return text if text.isascii() or _MAYBE.isdisjoint(set(text)) else _UNSEEN.sub("", text)
