@@ -13,7 +13,7 @@ import pytest
 from inputs.asking import PUBLIC, TRUST, Names, Network, Web, answer, local_fetcher, public_fetcher, redirect, web
 from spatz.errors import ConfigError
 from spatz.inputs.document import InputError
-from spatz.inputs.fetch import IMAGES, PAGES, Fetcher, FetchPolicy
+from spatz.inputs.fetch import IMAGES, PAGES, Fetcher, FetchPolicy, FetchRefused, Known
 
 
 @pytest.fixture
@@ -319,3 +319,24 @@ async def test_the_systems_resolver_knows_this_machine_and_is_not_led_there(serv
         await refusal(fetcher, "https://localhost/")
     finally:
         fetcher.close()
+
+
+async def test_what_is_known_is_not_sent_again(served: Web) -> None:
+    served.pages["/"] = answer(b"hello", 'ETag: "v1"', "Last-Modified: Tue, 05 May 2026 10:00:00 GMT")
+    fetcher = local_fetcher(served)
+    found = await fetcher.fetch(served.local("/"))
+    assert (found.etag, found.last_modified) == ('"v1"', "Tue, 05 May 2026 10:00:00 GMT") and not found.unchanged
+    assert "If-None-Match" not in served.asked[-1] and "If-Modified-Since" not in served.asked[-1]
+    served.pages["/"] = b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n'
+    found = await fetcher.fetch(served.local("/"), known=Known(found.etag, found.last_modified))
+    assert found.unchanged and found.data == b"" and found.url == served.local("/")
+    assert 'If-None-Match: "v1"\r\nIf-Modified-Since: Tue, 05 May' in served.asked[-1]
+    await fetcher.fetch(served.local("/"), known=Known("a\r\nX-Evil: 1", "\u0101"))
+    assert "Evil" not in served.asked[-1] and "If-" not in served.asked[-1]
+
+
+async def test_a_server_that_refuses_says_for_how_long(served: Web) -> None:
+    served.pages["/"] = answer(b"", "Retry-After: 120", status="429 Too Many")
+    with pytest.raises(FetchRefused) as caught:
+        await local_fetcher(served).fetch(served.local("/"))
+    assert (caught.value.answered, caught.value.retry_after) == (429, "120") and caught.value.code == "fetch_failed"

@@ -75,7 +75,16 @@ def read(data: bytes, options: ReadOptions, kind: Accept, progress: Progress | N
     if found in IMAGES:
         raise InputError("images are not indexed", code="unsupported_file")
     if found == "html":
-        return _page(data, options)
+        try:
+            return _page(data, options)
+        except ImportError as error:
+            missing = (error.name or "a library").partition(".")[0]
+            if missing == "spatz":
+                raise
+            raise InputError(
+                f"pages cannot be read, because '{missing}' is not installed: pip install \"spatz[documents]\"",
+                code="reader_missing",
+            ) from None
     return read_part(data, options, kind, progress)
 
 
@@ -106,21 +115,25 @@ def reading_of(document: Document) -> Reading:
 
 
 def _page(data: bytes, options: ReadOptions) -> Document:
+    from spatz.inputs.hidden import remove_hidden
     from spatz.inputs.html import page_text, page_tree
     from spatz.inputs.html_markdown import MarkdownWriter
     from spatz.inputs.markdown import bounded
+    from spatz.inputs.unseen import without_unseen
 
     text, notes = page_text(data, options.media_type)
     root = page_tree(text)
     facts, title = _facts(root)
+    remove_hidden(root)
     for element in root.xpath(_AROUND):
         if element.getparent() is not None and element.tag not in ("html", "body"):
             element.drop_tree()
-    markdown = MarkdownWriter(boilerplate=False).write(_main(root))
+    markdown = without_unseen(MarkdownWriter(boilerplate=False).write(_main(root)))
     if not markdown.strip():
         notes += (Note("no_text", "There is no text in it; what scripts write on a page cannot be read."),)
     markdown, cut = bounded(markdown, options)
-    return Document("text", markdown, title=title, notes=(*notes, *cut, Note(_FACTS, json.dumps(facts))))
+    notes = (*notes, *cut, Note(_FACTS, json.dumps(facts)))
+    return Document("text", markdown, title=without_unseen(title), notes=notes)
 
 
 def _main(root: Element) -> Element:
