@@ -17,12 +17,12 @@ from spatz.inputs.xml_tree import Element, local
 __all__ = ["remove_hidden"]
 
 NEVER_SEEN = frozenset(
-    ["annotation", "annotation-xml", "datalist", "noembed", "noframes", "noscript", "script", "style", "template"]
+    {"annotation", "annotation-xml", "datalist", "noembed", "noframes", "noscript", "script", "style", "template"}
 )
 ALWAYS_SEEN = frozenset({"html", "body", "main", "head", "title"})  # a page whose body is hidden shows it in a moment
 # The names by which the common frameworks hide what screen readers alone shall say.
 FOR_SCREEN_READERS = frozenset(
-    [
+    {
         "a-offscreen",
         "hidden-visually",
         "screen-reader-only",
@@ -31,7 +31,7 @@ FOR_SCREEN_READERS = frozenset(
         "u-visually-hidden",
         "visually-hidden",
         "visuallyhidden",
-    ]
+    }
 )
 WHITE: Color = (255, 255, 255)
 SMALLEST = 2.0  # pixels of a font that can be made out

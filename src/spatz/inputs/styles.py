@@ -130,7 +130,9 @@ class Sheet:
         if not selector or match is None:
             self.paints_more = self.paints_more or any(name.startswith("background") for name in style)
             return
-        classes, ids, attributes = set(), set(), []
+        classes: set[str] = set()
+        ids: set[str] = set()
+        attributes: list[tuple[str, str | None]] = []
         for part in _PART.finditer(match["rest"]):
             if part[1]:
                 (classes if part[1] == "." else ids).add(part[2])

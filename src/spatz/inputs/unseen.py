@@ -24,9 +24,10 @@ _UNSEEN = re.compile(
 
 
 # What the pattern begins with: a text's own letters are compared with them first, which is faster.
+_PLACES = (*range(0x80, 0xFFFF), *range(0x1BCA0, 0x1D180), *range(0xE0000, 0xE1000))
 _MAYBE = frozenset(
     letter
-    for letter in map(chr, [*range(0x80, 0xFFFF), *range(0x1BCA0, 0x1D180), *range(0xE0000, 0xE1000)])
+    for letter in map(chr, _PLACES)
     if _UNSEEN.fullmatch(letter) or letter in "\u200c\u200d" or "\ufe00" <= letter <= "\ufe0f"
 )
 

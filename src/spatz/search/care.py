@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from spatz.inputs.unseen import without_unseen
 from spatz.search.disguise import disguised, fold
 from spatz.search.markup import imitations
-from spatz.search.orders import matches
+from spatz.search.orders import Words, matches
 
 __all__ = ["cleaned", "speaks_to_model"]
 
@@ -35,8 +35,9 @@ def cleaned(markdown: str) -> tuple[str, int]:
     if not text.isascii() and not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
     folded = fold(text)
-    found = [*matches(folded), *imitations(text, folded)]
-    found += [(place, place + 1, True) for place in disguised(text, folded, speaks_to_model)]
+    words = Words.of(folded)
+    found = [*matches(folded, words), *imitations(text, words)]
+    found += [(place, place + 1, True) for place in disguised(text, folded, words, _speaks)]
     if not found:
         return text, 0
     spans, count = _Pieces(text).spans(found)
@@ -44,7 +45,12 @@ def cleaned(markdown: str) -> tuple[str, int]:
 
 
 def speaks_to_model(text: str) -> bool:
-    return next(matches(fold(text)), None) is not None
+    """Of one sentence or title."""
+    return cleaned(text)[1] > 0
+
+
+def _speaks(folded: str) -> bool:
+    return next(matches(folded, Words.of(folded)), None) is not None
 
 
 class _Pieces:

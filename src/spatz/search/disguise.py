@@ -10,8 +10,10 @@ import base64
 import codecs
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+
+from spatz.search.orders import Words, windows
 
 __all__ = ["disguised", "fold"]
 
@@ -33,13 +35,11 @@ _PLAIN = {
 }
 _ASCII = str.maketrans({letter: plain for letter, plain in _PLAIN.items() if letter.isascii()})
 
-_SPACED = tuple(
-    separator.join(word)
-    for word in ("ignore", "instruct", "disregard", "prompt", "ignorier", "oublie")
-    for separator in (" ", ".", "-", "  ", "/", "\u00b7")
-)
+_SPACED = ("ignore", "instruct", "disregard", "prompt", "ignorier", "oublie", "olvid")
+_SEPARATORS = (".", "-", "/", "\u00b7")
 _COMPACT = re.compile(
-    r"(?:ignor|disregard|forget|overrid|oublie|olvid)\w{0,30}?(?:instruct|prompt|rules|previous|prior|above|guideline|anweisung|consigne|instruc)"
+    r"(?:ignor|disregard|forget|overrid|oublie|olvid)[\w ]{0,40}?"
+    r"(?:instruct|prompt|rules|previous|prior|above|guideline|anweisung|consigne|instruc)"
 )
 _BETWEEN = re.compile(r"(?<=\w)[^\w\n]{1,2}(?=\w\b)")
 _LEET = (
@@ -62,10 +62,11 @@ _ROT = tuple(
     codecs.encode(word, "rot13")
     for word in ("instruction", "ignore all", "ignore the", "ignore your", "ignore prev", "prompt")
 )
-_ENCODED = ("base64", "decod", "encod", "hex", "b64")
+_ENCODED = ("base64", "decode", "decodier", "encoded", "hex ", "b64")
 _BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{20,4000}={0,2}")
 _HEX = re.compile(r"(?<!\w)(?:[0-9a-fA-F]{2}[ :]?){16,2000}")
 MOST_BLOBS = 500
+FEW = 64  # letters that are replaced one after another, which is faster up to there
 
 
 def fold(text: str) -> str:
@@ -75,30 +76,41 @@ def fold(text: str) -> str:
         return lower.translate(_ASCII)
     if len(lower) != len(text):
         lower = "".join(letter.lower()[0] for letter in text)
-    strange = {letter for letter in set(lower) if not letter.isascii() or letter in _PLAIN}
-    return lower.translate({ord(letter): _folded(letter) for letter in strange})
+    strange = {letter: _folded(letter) for letter in set(lower) if not letter.isascii() or letter in _PLAIN}
+    if len(strange) > FEW:
+        return lower.translate({ord(letter): plain for letter, plain in strange.items()})
+    for letter, plain in strange.items():
+        lower = lower.replace(letter, plain)
+    return lower
 
 
-def disguised(text: str, folded: str, speaks: Callable[[str], bool]) -> Iterator[int]:
-    """Places in lines that speak to a model once they are read as they are meant."""
-    for place in _found(folded, _SPACED):
+def disguised(text: str, folded: str, words: Words, speaks: Callable[[str], bool]) -> Iterator[int]:
+    """Places in lines that speak to a model once they are read as they are meant. words: the text's own."""
+    for place in _found(folded, _spelled(words)):
         if _COMPACT.search(_BETWEEN.sub("", _line(folded, place))):
             yield place
-    for place in _found(folded, _LEET):
+    for place in _found(folded, [piece for piece in _LEET if piece in words.joined]):
         if speaks(_line(folded, place).translate(_DIGITS)):
             yield place
-    for place in _found(folded, _ROT):
+    for place in _found(folded, [piece for piece in _ROT if piece.split()[0] in words.joined]):
         if speaks(fold(codecs.encode(_line(folded, place), "rot13"))):
             yield place
-    if any(word in folded for word in _ENCODED):
-        for place, plain in _decoded(text):
-            if speaks(fold(plain)):
-                yield place
+    if gates := [word for word in _ENCODED if word.strip() in words.joined]:
+        for start, end in windows(folded, gates):
+            for place, plain in _decoded(text, start, end):
+                if speaks(fold(plain)):
+                    yield place
 
 
-def _decoded(text: str) -> Iterator[tuple[int, str]]:
+def _spelled(words: Words) -> list[str]:
+    """Words with something between their letters, those that may be there."""
+    found = [spelled for word in _SPACED for mark in _SEPARATORS if (spelled := mark.join(word)) in words.joined]
+    return found + [mark.join(word) for word in _SPACED for mark in (" ", "  ") if words.each.issuperset(word)]
+
+
+def _decoded(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
     for pattern, decode in ((_BASE64, _base64), (_HEX, _hex)):
-        for count, blob in enumerate(pattern.finditer(text)):
+        for count, blob in enumerate(pattern.finditer(text, start, end)):
             if count == MOST_BLOBS:
                 break
             plain = decode(blob[0])
@@ -108,16 +120,14 @@ def _decoded(text: str) -> Iterator[tuple[int, str]]:
 
 def _base64(blob: str) -> str:
     body = blob.rstrip("=").replace("-", "+").replace("_", "/")
-    return base64.b64decode(body[: len(body) // 4 * 4 or None] + "=" * (0 if len(body) % 4 == 0 else 0)).decode(
-        "ascii", "ignore"
-    )
+    return base64.b64decode(body[: len(body) // 4 * 4]).decode("ascii", "ignore")
 
 
 def _hex(blob: str) -> str:
     return bytes.fromhex(blob.replace(":", " ")).decode("ascii", "ignore")
 
 
-def _found(text: str, pieces: tuple[str, ...]) -> Iterator[int]:
+def _found(text: str, pieces: Iterable[str]) -> Iterator[int]:
     """The first place of each on a line: lines are looked at whole."""
     for piece in pieces:
         place = text.find(piece)
@@ -136,16 +146,9 @@ def _line(text: str, place: int) -> str:
 
 @cache
 def _folded(letter: str) -> str:
-    """One letter for one."""
+    """One letter for one: without accents, and the Latin one where it looks like that."""
     if letter in _PLAIN:
         return _PLAIN[letter]
-    base = unicodedata.normalize("NFKD", letter)
-    bare = [part for part in base if not unicodedata.combining(part)]
-    plain = (
-        bare[0] if bare and all(map(str.isascii, bare[:1])) and (len(bare) == 1 or not bare[0].isalnum()) else letter
-    )
-    if len(bare) == 1:
-        plain = bare[0]
-    plain = plain.lower()
-    plain = _ALIKE.get(plain, plain)
-    return plain[0] if len(plain) else letter
+    bare = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
+    plain = bare[0].lower()[0] if len(bare) == 1 else letter
+    return _ALIKE.get(plain, plain)

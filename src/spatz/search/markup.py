@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from spatz.search.orders import Words
+
 __all__ = ["imitations"]
 
 MOST_BETWEEN = 4_000  # characters between what opens and what closes a turn or a call
@@ -21,40 +23,6 @@ _TOKEN = re.compile(
 )
 # What is written in angle brackets for other reasons, too, counts only alone at the start of a line.
 _TAG = re.compile(r"</?(?:tools|think|thinking|system|assistant|instructions?|bos|eos)\s*/?>")
-_TOKENS = (
-    "<|",
-    "\uff5c>",
-    "[INST",
-    "[/INST",
-    "[SYSTEM_PROMPT",
-    "[AVAILABLE_",
-    "[TOOL_",
-    "<<SYS",
-    "<</SYS",
-    "_of_turn>",
-    "<bos>",
-    "<eos>",
-    "tool_c",
-    "tool_re",
-    "<tool",
-    "</tool",
-    "<function",
-    "</function",
-    "<invoke",
-    "</invoke",
-    "<parameter=",
-    "<antml",
-    "</antml",
-    "<think",
-    "</think",
-    "<system",
-    "</system",
-    "<assistant>",
-    "</assistant>",
-    "<instruction",
-    "</instruction",
-    "<im_",
-)
 # Begin -> end of what is said between them.
 _PAIRS = {
     "<|im_start|>": "<|im_end|>",
@@ -77,6 +45,7 @@ _PAIRS = {
 _FENCE = re.compile(
     r"^[ \t]*```+[ \t]*(?:tool_code|tool_calls?|function_calls?|tool_use|tool_outputs?|system)\b[^\n]*$", re.MULTILINE
 )
+_FENCES = ("```tool", "``` tool", "```func", "``` func", "```system", "``` system")
 _KEYS = re.compile(
     r"[\"'](?:tool_calls?|function_calls?|tool_uses?|tool_input)[\"']\s*:"
     r"|[\"'](?:name|tool|tool_name|function|action|recipient_name)[\"']\s*:\s*[\"'{][^\n]{0,200}?\s*[^{}]{0,200}?"
@@ -112,32 +81,30 @@ _ADDRESSED = re.compile(
     r"\b(?:you(?:r|'re)?|ignore|must|answer|respond|assistants?|user|instructions?|override|prompt|du|dein|musst|ignoriere|vous|tu|votre|ignorez|eres|debes|ignora)\b",
     re.IGNORECASE,
 )
-_ROLES = (
-    "system",
-    "assistant",
-    "human",
-    "instruction",
-    "ai:",
-    "ai**:",
-    "chatbot",
-    "assistent",
-    "asistente",
-    "sistema",
-    "syst\u00e8me",
+_HEADS = tuple(
+    f"{role}:"
+    for role in "system assistant human ai chatbot instruction response assistent asistente sistema systeme".split()
 )
 NEAR = 1_500  # characters within which two roles make a dialogue
 
 
-def imitations(text: str, lower: str) -> Iterator[tuple[int, int, bool]]:
-    """Start and end, and whether the rest of the paragraph belongs to it. lower: the text in lower case or folded."""
-    if any(piece in text for piece in _TOKENS):
+def imitations(text: str, words: Words) -> Iterator[tuple[int, int, bool]]:
+    """Start and end, and whether the rest of the paragraph belongs to it. words: the text's own, folded."""
+    if any(
+        piece in words.joined
+        for piece in ("<", "[inst", "[/inst", "[system", "[/system", "[tool", "[/tool", "[available")
+    ):
         yield from _tokens(text)
-    if "```" in text:
+    if any(fence in text for fence in _FENCES):
         for fence in _FENCE.finditer(text):
             close = text.find("\n```", fence.end())
             yield fence.start(), close + 4 if 0 <= close < fence.end() + MOST_BETWEEN else fence.end(), True
-    yield from _calls(text)
-    if any(piece in lower for piece in _ROLES):
+    if any(word in words.joined for word in ("arguments", "parameters", "tool", "function", "input", "args")):
+        yield from _calls(text)
+    if "action" in words.joined and "input:" in words.joined:
+        yield from ((*react.span(), True) for react in _REACT.finditer(text))
+    marked = any(mark in text for mark in ("*:", "_:", "]:"))
+    if any(role in words.joined or (marked and role[:-1] in words.joined) for role in _HEADS):
         yield from _roles(text)
 
 
@@ -165,14 +132,11 @@ def _calls(text: str) -> Iterator[tuple[int, int, bool]]:
             if call := _KEYS.search(text, max(0, place - 300), place + 60):
                 yield call.start(), call.end(), True
             place = text.find(piece, place + 300)
-    if "ction " in text:
-        for react in _REACT.finditer(text):
-            yield *react.span(), True
 
 
 def _roles(text: str) -> Iterator[tuple[int, int, bool]]:
     for headed in _HEADED.finditer(text):
-        yield *headed.span(), False
+        yield *headed.span(), True
     marks = [(mark.start(), mark.end(), mark[1].lower(), mark[2]) for mark in _ROLE.finditer(text)]
     for number, (start, end, role, said) in enumerate(marks):
         others = {

@@ -8,13 +8,15 @@ walks from a word through a bounded number of others, so a page costs time in pr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["RULES", "Rule", "matches"]
+__all__ = ["RULES", "Rule", "Words", "matches", "windows"]
 
 BEFORE = 160  # characters around a rare piece that a rule looks at
 BEHIND = 280
+_MARKS = ".,;:!?()[]'\"-"
+_LETTER = re.compile(r"\w")
 
 _GAP = r"[^\w.!?]{1,8}"  # between words of a sentence
 _START = r"(?:\A|(?<=[.!?:;\n\"'(\[>-])|(?<=[.!?:;\n\"'(\[>-]\s))\W{0,4}"  # a sentence's
@@ -30,15 +32,31 @@ def _words(most: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """Of a text, each once, between spaces."""
+
+    each: frozenset[str]
+    joined: str
+
+    @classmethod
+    def of(cls, folded: str) -> Words:
+        each = set(folded.split())
+        each |= {word.strip(_MARKS) for word in each}
+        return cls(frozenset(each), " ".join(each))
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     pieces: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]  # of each piece
     pattern: re.Pattern[str]
     rest: bool  # what follows in the same paragraph is said to the model, too
 
 
 def _rule(pieces: str, pattern: str, *, rest: bool = False) -> Rule:
     """pieces: with a bar between them."""
-    return Rule(tuple(pieces.split("|")), re.compile(pattern), rest)
+    each = tuple(pieces.split("|"))
+    return Rule(each, tuple(tuple(piece.split()) for piece in each), re.compile(pattern), rest)
 
 
 _IGNORE = r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|pay no attention to|do not (?:follow|obey)|don't (?:follow|obey))"
@@ -119,7 +137,7 @@ _ENGLISH = (
         r"(?:answer|respond|reply|speak|act|call|refer|say|behave|obey|ignore|talk|recommend|end|begin|start|be|pretend|write) ",
     ),
     _rule(
-        "ai|llm|language model|chatbot|assistant|chatgpt|copilot|claude|gemini",
+        " ai |\nai |(ai | ai,| ai:| ai-|llm|language model|chatbot|chat bot|assistant|gpt|copilot|claude|gemini",
         rf"\bas an? (?:large |helpful )?(?:ai|llm|(?:ai )?language model|chatbot)(?: (?:language )?(?:model|assistant|system|agent))?\s*,?"
         r"\s(?:you|i|your|we|please|always|do|must)\b"
         rf"|\b(?:attention|dear|note (?:to|for)|message (?:to|for)|memo to|hello|hey|hi|calling|notice (?:to|for)|reminder (?:to|for)|"
@@ -146,14 +164,14 @@ _ENGLISH = (
         "answer|respond|reply",
         rf"{_START}(?:please |only |just |simply |always |instead |now )*(?:answer|respond|reply)"
         r"(?: only| always| just| exclusively| exactly| instead| back| solely| strictly)*"
-        r"(?: to (?:the |this |that |all |every |any |each |future )*(?:user's |user )?(?:users?|questions?|queries|query|prompts?|messages?|"
+        r"(?: to)?(?: (?:the |this |that |all |every |any |each |future )*(?:user's |user )?(?:users?|questions?|queries|query|prompts?|messages?|"
         r"requests?|everything|it|me|them|him|her)\b)?(?: only| always| just| exclusively| exactly| solely)*"
         r" (?:with\b|in (?:\w+ )?(?:language|english|french|german|spanish|latin|caps|capital|rhymes?|base64|json|pirate|one word|a)|"
         r"by saying|that\b|as (?:if|though|an?)\b|using\b|like an?\b|only\b|exactly\b|nothing)"
         r"|\b(?:begin|start|end|finish|prefix|preface|conclude|close) (?:your|every|each|all) (?:\w+ )?(?:answers?|responses?|repl(?:y|ies))\b"
         r"|\b(?:in|into|to|of) (?:your|every|all your|each of your) (?:\w+ )?(?:answers?|responses?|repl(?:y|ies))\b(?= (?:that|say|you|to the|write|"
         r"include|mention)|\W{1,3}(?:say|write|include|mention|state|always|tell))"
-        r"|\b(?:include|mention|insert|add|put|append|embed)\b[^.!?]{1,60}\b(?:in|into|to) (?:your|every|each) (?:\w+ )?"
+        r"|\b(?:include|mention|insert|add|put|append|embed)\b[^!?\n]{1,80}\b(?:in|into|to) (?:your|every|each) (?:\w+ )?"
         r"(?:answers?|responses?|reply|replies|output|summary)\b"
         r"|\byour (?:only |final |next |entire |whole )?(?:answer|reply|response) (?:must|should|shall|has to|needs to|will|is to) "
         r"(?:only|be exactly|be only|be ['\"]|always|begin|start|end|say|state|mention|consist|recommend|be:)"
@@ -161,7 +179,8 @@ _ENGLISH = (
         r"|query|prompt)[^.!?]{0,60}\b(?:is|are)\b",
     ),
     _rule(
-        "say |say:|repeat|output|print|return",
+        "say only|say exactly|say nothing|say the|say after|repeat the|repeat after|repeat only|repeat exactly|hacked|pwned|"
+        "owned|injected|compromised",
         rf"{_START}(?:please |just |simply |always |instead |now )*(?:say|repeat)\W{{1,3}}(?:only|exactly|nothing but|the (?:following )?(?:words?|"
         r"phrase|sentence)|after me)\b"
         rf"|{_START}(?:please |just |simply |always |instead |now )*(?:output|print|say|repeat|return)(?: only| exactly| just)*\W{{1,3}}"
@@ -217,17 +236,26 @@ _ENGLISH = (
         rest=True,
     ),
     _rule(
-        "http|www.|url|link|the page",
-        r"\b(?:before|prior to) (?:you )?(?:answer|respond|reply)(?:ing)?\b[^!?]{0,80}?\b(?:visit|open|fetch|load|browse|navigate|go to|request|call|query|"
-        r"retrieve|download|get)\b"
-        r"|\b(?:visit|open|fetch|load|browse|navigate to|go to|request|call|query|retrieve|download|get)\b[^!?]{0,120}?\b(?:before|prior to) (?:you )?"
-        r"(?:answer|respond|reply)"
-        r"|\byou (?:must|need to|have to|should|shall|will) (?:now |first |immediately |also |then |always )*(?:fetch|visit|browse|navigate to|request|query|"
-        r"call|open|retrieve|load)\b(?=[^!?]{0,40}(?:https?:|www\.))"
-        rf"|{_START}(?:now |then |first |immediately |please |next )*(?:fetch|retrieve|request|query|call|browse to|navigate to|load)"
-        r" (?:the (?:url|page|link|address|website) )?(?:at )?(?:https?:|www\.)"
-        r"|(?:https?:|www\.)[^\s]{3,200}[^.!?]{0,20}\b(?:and|then) (?:follow|execute|obey|do what|carry out|act on|comply)[^.!?]{0,30}"
-        r"(?:there|it|orders|commands|you find)\b",
+        "before answer|before you|before respond|before repl|prior to answer|prior to respond|prior to repl",
+        r"\b(?:before|prior to) (?:you )?(?:answer|respond|reply)(?:ing)?\b[^!?]{0,80}?\b(?:visit|open|fetch|browse|"
+        r"navigate|go to|retrieve|download)\b"
+        r"|\b(?:visit|open|fetch|browse|navigate to|go to|retrieve|download)\b[^!?]{0,120}?"
+        r"\b(?:before|prior to) (?:you )?(?:answer|respond|reply)",
+    ),
+    _rule(
+        "you must|you need to|you have to|you should|you shall|you will",
+        r"\byou (?:must|need to|have to|should|shall|will) (?:now |first |immediately |also |then |always )*(?:fetch|visit|"
+        r"browse|navigate to|request|query|call|open|retrieve|load)\b(?=[^!?]{0,40}(?:https?:|www\.))",
+    ),
+    _rule(
+        "fetch |retrieve |navigate to|browse to|request http|request the|query http|query the|call http|call the|load http|load the",
+        rf"{_START}(?:now |then |first |immediately |please |next )*(?:fetch|retrieve|request|query|call|browse to|navigate to|"
+        r"load) (?:the (?:url|page|link|address|website) )?(?:at )?(?:https?:|www\.)",
+    ),
+    _rule(
+        "and follow|and execute|and obey|and do what|and carry out|and act on|and comply|then follow|then execute|then do what",
+        r"(?:https?:|www\.)[^\s]{3,200}[^.!?]{0,20}\b(?:and|then) (?:follow|execute|obey|do what|carry out|act on|comply)"
+        r"[^.!?]{0,30}(?:there|it|orders|commands|you find)\b",
     ),
     _rule(
         " tool",
@@ -240,10 +268,10 @@ _ENGLISH = (
     ),
     _rule(
         "end of |beginning of |begin of |start of |end context|end document|end search|begin system|begin new|new session|begin instruction",
-        r"(?:^|\n)\W{0,3}(?:[-=<\[({/]\s?){2,}\s*(?:end|begin|beginning|start|stop|new)\b[ /]*(?:of )?(?:the )?(?:context|documents?|search results?|"
+        r"(?:\A|(?<=\n))\W{0,3}(?:[-=<\[({/]\s?){2,}\s*(?:end|begin|beginning|start|stop|new)\b[ /]*(?:of )?(?:the )?(?:context|documents?|search results?|"
         r"web ?pages?|page|page content|content|article|data|user (?:input|query|question)|untrusted\b[ \w]*|external|retrieved\b[ \w]*|passages?|"
         r"sources?|instructions?|system\b[ \w]*|prompt|conversation|session)\b"
-        r"|(?:^|\n)\W{0,3}[\[<({]\s*/?(?:end|begin|start|new) (?:of )?(?:the )?(?:context|documents?|search results?|web ?page|page|instructions?|system\b[ \w]*|"
+        r"|(?:\A|(?<=\n))\W{0,3}[\[<({]\s*/?(?:end|begin|start|new) (?:of )?(?:the )?(?:context|documents?|search results?|web ?page|page|instructions?|system\b[ \w]*|"
         r"prompt|conversation|session)\s*[\])>}]",
     ),
 )
@@ -260,12 +288,12 @@ _GERMAN = (
         rest=True,
     ),
     _rule(
-        "du bist|sie sind|bist du",
+        "du bist|sie sind|bist du|wenn du|falls du|da du",
         rf"\b(?:du bist|sie sind|bist du) (?:ab (?:jetzt|sofort)|jetzt|nun|von nun an|fortan|nicht (?:mehr|langer)) (?:eine?|der|die|das|kein|an|im|mein|{_KI})\b"
         rf"|\b(?:du bist|sie sind|wenn du|falls du|da du)(?: selbst)? (?:eine? |als |der |die |das )?(?:\w+ ){{0,2}}?{_KI}",
     ),
     _rule(
-        "als ki|als sprachmodell|als assistent|als kunstliche|als chatbot|fur ki|an ki|an die ki|an alle ki|die ki |fur die ki|fur sprachmodell|an sprachmodell|an alle sprach|fur assistenten|an alle assist|das sprachmodell",
+        " ki |\nki | ki-| ki,|sprachmodell|assistent|chatbot|kunstliche intell",
         rf"\bals {_KI},? (?:\w+ )?(?:musst|sollst|darfst|mussen|sollen|sollten|bist|hast|antwort)"
         rf"|\b(?:hinweise?|anweisung(?:en)?|nachricht|achtung|mitteilung|instruktion(?:en)?|wichtig)\W{{1,3}}(?:fur |an )(?:die |das |alle |den |jede )?{_KI}"
         rf"|\b(?:die|das|der|jede|jeder|alle) {_KI} (?:muss|soll|sollte|mussen|sollen|sollten|wird|darf|hat)\b[^.!?]{{0,100}}\b"
@@ -392,28 +420,64 @@ _SPANISH = (
     ),
 )
 
-RULES: tuple[Rule, ...] = (*_ENGLISH, *_GERMAN, *_FRENCH, *_SPANISH)
+# A language's rules, and words of which an order in it has two at least.
+RULES: tuple[tuple[frozenset[str], tuple[Rule, ...]], ...] = (
+    (frozenset(), _ENGLISH),
+    (
+        frozenset(
+            "alle alles als an anweisung anweisungen aufgabe fur hinweis neue auf bist bitte das dass dein deine dem den der des du ein eine immer ist jede"
+            " jetzt keine mit nicht niemals nun nur sie und user vorherigen wenn".split()
+        ),
+        _GERMAN,
+    ),
+    (
+        frozenset(
+            "ce ci-dessus cette consignes de desormais devez dois repondre dis en es et etes instructions la le les maintenant ne par pas"
+            " precedentes que repondez reponds si tes ton toujours tous tout toutes tu un une uniquement vos votre vous".split()
+        ),
+        _FRENCH,
+    ),
+    (
+        frozenset(
+            "a ahora al anterior anteriores ignora lo nuevas olvida con debes el en eres esta instrucciones la las los no que responda responde si siempre"
+            " solo su sus todas todo todos tu tus un una usuario y".split()
+        ),
+        _SPANISH,
+    ),
+)
+_WORDS = frozenset(word for _, rules in RULES for rule in rules for parts in rule.words for word in parts)
 
 
-def matches(folded: str) -> Iterator[tuple[int, int, bool]]:
-    """Where a folded text speaks to a model: start and end, and whether the rest of the paragraph does so, too."""
-    for rule in RULES:
-        for start, end in _windows(folded, rule.pieces):
-            for found in rule.pattern.finditer(folded, start, end):
-                yield found.start(), found.end(), rule.rest
+def matches(folded: str, words: Words) -> Iterator[tuple[int, int, bool]]:
+    """Where a folded text speaks to a model: start and end, and whether the rest of the paragraph does so, too.
+
+    words: the text's own: what is not among them need not be looked for.
+    """
+    known = {word: word in words.joined for word in _WORDS}
+    places: dict[str, list[int]] = {}
+    for usual, rules in RULES:
+        if len(usual & words.each) < min(2, len(usual)):
+            continue
+        for rule in rules:
+            pieces = [
+                piece
+                for piece, parts in zip(rule.pieces, rule.words, strict=True)
+                if all(map(known.__getitem__, parts))
+            ]
+            for start, end in windows(folded, pieces, places) if pieces else ():
+                for found in rule.pattern.finditer(folded, start, end):
+                    first = _LETTER.search(folded, *found.span())  # not the space behind the sentence before
+                    yield first.start() if first else found.start(), found.end(), rule.rest
 
 
-def _windows(text: str, pieces: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Stretches around the pieces, disjoint, none over a blank line."""
-    places = []
+def windows(text: str, pieces: Iterable[str], known: dict[str, list[int]] | None = None) -> list[tuple[int, int]]:
+    """Stretches around the pieces, disjoint, none over a blank line. known: places of pieces found before; added to."""
+    known = {} if known is None else known
     for piece in pieces:
-        place = text.find(piece)
-        while place >= 0:
-            places.append(place)
-            place = text.find(piece, place + len(piece))
-    places.sort()
+        if piece not in known:
+            known[piece] = _places(text, piece)
     merged: list[tuple[int, int]] = []
-    for place in places:
+    for place in sorted(place for piece in pieces for place in known[piece]):
         start = max(0, place - BEFORE)
         gap = text.rfind("\n\n", start, place)
         start = gap + 2 if gap >= 0 else start
@@ -425,3 +489,12 @@ def _windows(text: str, pieces: tuple[str, ...]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _places(text: str, piece: str) -> list[int]:
+    found = []
+    place = text.find(piece)
+    while place >= 0:
+        found.append(place)
+        place = text.find(piece, place + len(piece))
+    return found
