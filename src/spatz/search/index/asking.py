@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from spatz.search.index.feeding import HUMP, spaced
+from spatz.search.index.feeding import HUMP, folded, spaced
 
 __all__ = ["Asked", "Vocabulary", "asked"]
 
@@ -88,13 +88,6 @@ def _chosen(alternatives: dict[str, int]) -> Iterator[str]:
         if number >= LEAST_WORDS and total > MOST_ROWS:
             return
         yield alternative
-
-
-def folded(word: str) -> str:
-    word = word.casefold()
-    if word.isascii():
-        return word
-    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))
 
 
 def _words(name: str) -> list[str]:

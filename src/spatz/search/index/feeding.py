@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["HUMP", "WORD", "Fed", "feed", "forms", "headings", "name_of", "parts", "spaced"]
+__all__ = ["HUMP", "WORD", "Fed", "feed", "folded", "forms", "headings", "name_of", "parts", "spaced"]
 
 FULL = 6_000  # characters of a part
 LEAST = 2_500  # of a part before a heading begins another
@@ -25,7 +25,7 @@ MOST_HEADINGS = 100
 _BREAK = re.compile(r"\n(?=#{1,4}[ \t])|\n\n")
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.{1,300})$", re.MULTILINE)
 _TARGET = re.compile(r"\]\([^()\s]{0,2000}\)")  # of a link: its words are the address's, not the page's
-_HUMPED = re.compile(r"\b\w*[a-z0-9][A-Z]\w*\b")
+_HUMPED = re.compile(r"[a-z0-9][A-Z]")
 HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 WORD = re.compile(r"[^\W_]+")
 # Scripts without spaces between words: each two neighbours make a word.
@@ -75,10 +75,9 @@ def _end(markdown: str, start: int) -> int:
 def feed(title: str, heading: str, text: str, address: str) -> Fed:
     """address: words of the document's name, the same for all of its parts."""
     text = _TARGET.sub("] ", text) if "](" in text else text
-    also = [address]
-    humped = dict.fromkeys(_HUMPED.findall(text))
-    humped.update(dict.fromkeys(_HUMPED.findall(title)))
-    also += (" ".join(HUMP.findall(name)) for name in list(humped)[:2_000] if len(name) <= 100)
+    humped = {word for word in set(WORD.findall(f"{title} {text}")) if not word.islower() and _HUMPED.search(word)}
+    # In order: what is fed must be the same each time.
+    also = [address, *(" ".join(HUMP.findall(name)) for name in sorted(humped)[:2_000] if len(name) <= 100)]
     return Fed(spaced(title), spaced("\n".join((heading, *headings(text)))), spaced(text), spaced(" . ".join(also)))
 
 
@@ -107,6 +106,15 @@ def _pairs(found: re.Match[str]) -> str:
 
 def forms(text: str) -> set[str]:
     """The words of a text as they are kept for corrections of what is asked."""
-    if not text.isascii():
-        text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    return {word for word in set(WORD.findall(text.casefold())) if 3 <= len(word) <= LONGEST and not word.isdigit()}
+    words = set(WORD.findall(text.casefold()))
+    return {
+        word if word.isascii() else folded(word) for word in words if 3 <= len(word) <= LONGEST and not word.isdigit()
+    }
+
+
+def folded(word: str) -> str:
+    """In small letters, without accents: as FTS5 sees it."""
+    word = word.casefold()
+    if word.isascii():
+        return word
+    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))

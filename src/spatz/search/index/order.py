@@ -15,8 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 
-from spatz.search.index.asking import folded
-from spatz.search.index.feeding import WORD, name_of
+from spatz.search.index.feeding import WORD, folded, name_of
 from spatz.search.index.snippets import start_of
 from spatz.search.words import stem
 

@@ -48,7 +48,7 @@ _HEADING = re.compile(r"^#{1,3}[ \t]+(\S[^\n]{0,300})", re.MULTILINE)
 # What is around a page's text, by landmarks and by the names that generators of documentation give it.
 _AROUND = (
     "//*[@role='navigation' or @role='search' or @role='banner' or @role='contentinfo' or @aria-hidden='true']"
-    "|//body/header|//body/footer"
+    "|//body/header|//body/footer|//nav|//aside"
     "|//*[contains(concat(' ',normalize-space(@class),' '),' headerlink ')"
     " or contains(concat(' ',normalize-space(@class),' '),' sphinxsidebar ')"
     " or contains(concat(' ',normalize-space(@class),' '),' anchor ')]"
@@ -124,10 +124,10 @@ def _page(data: bytes, options: ReadOptions) -> Document:
     text, notes = page_text(data, options.media_type)
     root = page_tree(text)
     facts, title = _facts(root)
-    remove_hidden(root)
     for element in root.xpath(_AROUND):
         if element.getparent() is not None and element.tag not in ("html", "body"):
             element.drop_tree()
+    remove_hidden(root)  # after it: what is left is half as much
     markdown = without_unseen(MarkdownWriter(boilerplate=False).write(_main(root)))
     if not markdown.strip():
         notes += (Note("no_text", "There is no text in it; what scripts write on a page cannot be read."),)
