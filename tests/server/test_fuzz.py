@@ -39,17 +39,23 @@ def bodies(kind: type[BaseModel], table: dict[str, Any], base: dict[str, Any]) -
     return fields | st.dictionaries(st.sampled_from(sorted(kind.model_fields)) | TEXT, ANYTHING, max_size=6)
 
 
+def check_error(error: RequestError) -> None:
+    assert set(error.body()["error"]) == {"message", "type", "param", "code"}
+    assert error.status == 400
+    assert len(error.message) < 2000
+
+
 def check(kind: type[BaseModel], body: dict[str, Any]) -> None:
     try:
         request = validate(kind, body)
+        turn = request.turn() if isinstance(request, ChatRequest) else None
     except RequestError as error:
-        assert set(error.body()["error"]) == {"message", "type", "param", "code"}
-        assert error.status == 400
-        assert len(error.message) < 2000
+        check_error(error)
         return
     if isinstance(request, ChatRequest):
+        assert turn is not None
         sampling(request, 1.0, max_tokens=request.token_limit)
-        assert all(isinstance(message["content"], str) for message in request.turn().messages)
+        assert all(isinstance(message["content"], str) for message in turn.messages)
     if isinstance(request, CompletionRequest):
         sampling(request, 1.0)
         assert request.prompts()
@@ -97,9 +103,7 @@ def check_response(body: dict[str, Any]) -> None:
         request = validate(ResponseRequest, body)
         turn = request.turn([user_message("Some JSON, please.")])
     except RequestError as error:
-        assert set(error.body()["error"]) == {"message", "type", "param", "code"}
-        assert error.status == 400
-        assert len(error.message) < 2000
+        check_error(error)
         return
     assert turn.messages and new_response(request, "m", 0.0)["status"] in ("in_progress", "queued")
 
