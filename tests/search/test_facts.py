@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spatz.search.facts import asks_for_facts, asks_for_page
+from spatz.search.facts import asks_for_facts, asks_for_page, is_question
 
 FACTS = """
 Who wrote the novel Solaris?
@@ -74,3 +74,9 @@ def test_whether_a_page_is_to_be_read() -> None:
     assert not asks_for_page("Fix this: requests.get('https://a.de/x')")
     assert not asks_for_page("Write a regular expression that matches https://a.de/x")
     assert not asks_for_page("Letter: " + "we met at https://a.de/x and liked it very much. " * 5)
+
+
+def test_what_is_a_question() -> None:
+    assert is_question("Why do cats purr?") and is_question("how does a heat pump work")
+    assert not is_question("Why did you answer that way?")
+    assert not is_question("I had pasta for dinner.") and not is_question("numpy argsort stable")

@@ -52,6 +52,8 @@ class FakeStream:
         self.items: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
         self.closed = asyncio.Event()
         self.sent_tokens = 0
+        self.read: set[int] = set()
+        """Choices whose end has been read."""
         self.on_usage: Callable[[Usage], None] | None = None
         self.progress: Progress | None = None
 
@@ -95,12 +97,23 @@ class FakeStream:
             raise item
         if item.usage is not None:
             self._tell(item.usage)
+        if item.finish_reason is not None:
+            self.read.add(item.index)
         return item
 
     def _tell(self, usage: Usage) -> None:
         told, self.on_usage = self.on_usage, None
         if told is not None:
             told(usage)
+
+    def cancel(self) -> None:
+        """What was scripted is not said; a request that is fed by hand ends as well."""
+        while not self.items.empty():
+            self.items.get_nowait()
+        open_choices = [index for index in range(self.request.params.n) if index not in self.read]
+        for index in open_choices:
+            self.put("", index, FinishReason.ABORT, last=index == open_choices[-1])
+        self.items.put_nowait(None)
 
     def _usage(self) -> Usage:
         blocks, spans = self.model.read

@@ -183,6 +183,19 @@ async def test_each_choice_is_cited(bench: Bench) -> None:
     assert len(bench.provider.queries) == 1
 
 
+async def test_an_answer_ends_where_it_repeats_itself(bench: Bench) -> None:
+    bench.model.answers.clear()
+    bench.model.answers.append((*SAID, " It is old.", *(" The tower", " of Brenn is 312 metres high.") * 3))
+    await bench.ask(ASKED, n=2, logprobs=0)
+    for index in range(2):
+        deltas = [event for event in bench.events if isinstance(event, TextDelta) and event.index == index]
+        text = "".join(delta.text for delta in deltas)
+        assert text == f"Well. {FACT} It is old."
+        assert bytes(entry.token for delta in deltas for entry in delta.logprobs).decode() == text
+    assert [event.reason for event in bench.events if isinstance(event, Finished)] == ["stop", "stop"]
+    assert bench.totals.completion_tokens > 0
+
+
 async def test_what_is_asked_of_providers(bench: Bench) -> None:
     location = Location("DE", "Hesse", "Kassel", "Europe/Berlin")
     wanted = WebSearch(location=location, allowed_domains=("a.test",), blocked_domains=("b.a.test",), required=True)
@@ -370,11 +383,11 @@ class TestDeciding:
             return -1.0 if text == "According to Wikipedia," and "N/A" not in prompt else -2.0
 
         bench.model.likely = likely
-        assert await bench.ask("Why do cats purr?", search=WebSearch()) is not None
-        assert ("Why do cats purr?\n\n", "According to Wikipedia,") in leans
-        assert ("Search query: ", "Why do cats purr?") in leans
+        assert await bench.ask("the height of tall buildings", search=WebSearch()) is not None
+        assert ("the height of tall buildings\n\n", "According to Wikipedia,") in leans
+        assert ("Search query: ", "the height of tall buildings") in leans
         bench.model.likely = lambda prompt, text: -2.0
-        assert await bench.ask("Why do cats purr?", search=WebSearch()) is None
+        assert await bench.ask("the height of tall buildings", search=WebSearch()) is None
 
     async def test_none_is_never(self, bench: Bench) -> None:
         none = ToolChoice("none")

@@ -66,8 +66,8 @@ class Searched:
             yield f"[{number}] {title}" if title else f"[{number}] {_line(url)}"
             if title:
                 yield f"    {_line(url)}"
-            for one in cited:
-                yield f"    {json.dumps(_line(self.answer.text[one.start : one.end]), ensure_ascii=False)}"
+            for said in dict.fromkeys(_line(self.answer.text[one.start : one.end]) for one in cited):
+                yield f"    {json.dumps(said, ensure_ascii=False)}"
 
     def notes(self) -> Iterator[str]:
         """What went wrong."""

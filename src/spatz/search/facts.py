@@ -12,7 +12,7 @@ from typing import Literal
 from spatz.search.dates import about_now
 from spatz.search.phrases import any_of, phrases
 
-__all__ = ["Reading", "asks_for_facts", "asks_for_page"]
+__all__ = ["Reading", "asks_for_facts", "asks_for_page", "is_question"]
 
 Reading = Literal["yes", "no", "open"]
 
@@ -144,6 +144,14 @@ _ASKS = phrases(
     quién(?:es)?|cuándo|dónde|cuál(?:es)?|cuánt[oa]s?|qué (?:es|son|fue|era)
     """
 )
+_QUESTION = phrases(
+    r"""
+    who|what|when|where|which|why|how|is|are|was|were|does|do|did|can|has|have
+    wer|was|wann|wo|warum|wie|welche\w*|ist|sind|qui|quand|pourquoi|comment|quién|cómo|por qué
+    """,
+    r"^\W*",
+)
+_BETWEEN_US = phrases(r"you|your|that|this|du|dich|dein\w*|tu|vous|ton|votre|tú|te")
 _NAME = re.compile(
     r"""(?<=[\w,'] )(?!I\b)["']?(?:[^\W\d_a-z][\w&+.-]*[\w+]|\w+[._][\w.]+|[a-z]+\d\w*|-{1,2}[a-z][\w-]+)|`[^`]+`"""
 )
@@ -163,6 +171,12 @@ def asks_for_facts(text: str) -> Reading:
     if _ASKS.search(head) and (_NAME.search(head) or _YEAR.search(head) or about_now(head)):
         return "yes"
     return "open"
+
+
+def is_question(text: str) -> bool:
+    """Whether it is one, and not one to the model or about what was said before."""
+    head = text.strip()[:LONG]
+    return bool((head.endswith("?") or _QUESTION.match(head)) and not _BETWEEN_US.search(head))
 
 
 def asks_for_page(text: str) -> bool:

@@ -16,13 +16,13 @@ from spatz.errors import ContextLengthError
 from spatz.prompt.tools import callable_tools, chosen, may_answer_text, undecided
 from spatz.prompt.turn import ToolCall, Turn
 from spatz.server.call_reader import CallReader
-from spatz.server.citing import Citing
 from spatz.server.context import context_limit
 from spatz.server.events import CallArguments, CallDone, CallStarted, Cited, Event, Finished, Reason, TextDelta
 from spatz.server.generate import LONG_TEXT, Totals, stream, text_size
 from spatz.server.input_use import InputUse, input_uses
 from spatz.server.meter import Meter
 from spatz.server.search_decision import decide, may_call_instead
+from spatz.server.searched_text import SearchedText
 from spatz.server.served import ServedModel
 from spatz.server.web import Web, check_web
 from spatz.server.web_search import Findings, Research
@@ -154,27 +154,25 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
         request = await _completed(model, turn, request)
     named = work.turn.tool_choice.mode == "required" and len(work.turn.tool_choice.names) == 1
     readers = [CallReader(index, turn, model.dialect, named=named) for index in range(request.params.n)]
-    citing = Citing(found, request.params.n)
+    text = SearchedText(found, request.params.n)
     totals = Totals()
     totals.inputs = work.inputs
     totals.search = None if found is None else found.use
     left = request.params.n
-    async with aclosing(stream(model, [request], meter)) as deltas:
+    async with aclosing(stream(model, [request], meter, enough=lambda: text.enough)) as deltas:
         async for index, delta in deltas:
             for event in readers[index].read(delta):
-                yield event
-                for cited in citing.after(event):
-                    yield cited
+                for told in text.tell(event):
+                    yield told
             if delta.usage is not None:
                 totals.add(delta.usage)
             if delta.finish_reason is not None:
                 left -= 1
                 for event in readers[index].end(delta.finish_reason is FinishReason.LENGTH):
-                    yield event
-                    for cited in citing.after(event):
-                        yield cited
-                for cited in citing.end(index):
-                    yield cited
+                    for told in text.tell(event):
+                        yield told
+                for told in text.end(index):
+                    yield told
                 yield Finished(index, readers[index].reason, None if left else totals)
 
 

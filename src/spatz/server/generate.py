@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from starlette.requests import Request as HttpRequest
@@ -115,9 +115,16 @@ class Totals:
 
 
 async def stream(
-    model: ServedModel, requests: Sequence[Request], meter: Meter
+    model: ServedModel,
+    requests: Sequence[Request],
+    meter: Meter,
+    *,
+    enough: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[tuple[int, Delta], None]:
-    """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j."""
+    """(choice's index over all prompts, delta): choice j of prompt i has the index i * n + j.
+
+    enough: whether the reader of a single request's stream wants no more; what is still written then ends at once.
+    """
     charges = meter.admit(requests)
     try:
         requests = [await planned(model, request) for request in requests]
@@ -127,7 +134,7 @@ async def stream(
         raise
     meter.context = shared_mode(request.context for request in requests)
     if len(requests) == 1:
-        async with aclosing(_timed(model, requests[0], meter, charges[0])) as deltas:
+        async with aclosing(_timed(model, requests[0], meter, charges[0], enough)) as deltas:
             async for delta in deltas:
                 yield delta.index, delta
         return
@@ -167,18 +174,30 @@ async def _unwrapped(task: asyncio.Task[None]) -> None:
         raise group.exceptions[0] from None
 
 
-async def _timed(model: ServedModel, request: Request, meter: Meter, charge: Charge) -> AsyncGenerator[Delta, None]:
+async def _timed(
+    model: ServedModel,
+    request: Request,
+    meter: Meter,
+    charge: Charge,
+    enough: Callable[[], bool] = lambda: False,
+) -> AsyncGenerator[Delta, None]:
     watch = meter.watch(request.params.n)
+    cancelled = False
     try:
         with charge:
             async with aclosing(model.submit(request)) as deltas:
                 deltas.on_usage = charge.settle  # also of an answer that nobody reads to its end
                 async for delta in deltas:
                     if delta.finish_reason is FinishReason.ABORT:
-                        # An answer that the server cuts short is an error, not a shorter answer.
-                        raise stopping()
+                        if not cancelled:
+                            # An answer that the server cuts short is an error, not a shorter answer.
+                            raise stopping()
+                        delta = replace(delta, finish_reason=FinishReason.STOP)
                     watch.step(len(delta.tokens))
                     yield delta
+                    if not cancelled and delta.usage is None and enough():
+                        cancelled = True
+                        deltas.cancel()
     except Exception:
         charge.drop()
         raise

@@ -34,6 +34,10 @@ class DeltaStream(Protocol):
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...
     async def __anext__(self) -> Delta: ...
+
+    def cancel(self) -> None:
+        """End what is still written within one step. Its last deltas, with the usage, still arrive."""
+
     async def aclose(self) -> None: ...
 
 
