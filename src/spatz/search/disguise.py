@@ -21,7 +21,7 @@ __all__ = ["disguised", "fold"]
 _ALIKE = dict(
     zip(
         "авеёзкмнорстухгіјѕһԁӏԛԝ" + "αβγεηικνορστυχω" + "ոսօցհ" + "ıɡɑɩʀʏꜱᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘᴛᴜᴠᴡᴢ",  # noqa: RUF001
-        "abeeзkmhopctyxrijshdlqw" + "aByenikvopotuxw" + "nuogh" + "igaiRysabcdefghijklmnoptuvwz",  # noqa: RUF001
+        "abeeзkmhopctyxrijshdlqw" + "aByenikvopotuxw" + "nuogh" + "igaiRysabcdefghijklmnoptuvwz",
         strict=True,
     )
 )

@@ -17,8 +17,10 @@ MOST_BETWEEN = 4_000  # characters between what opens and what closes a turn or 
 _TOKEN = re.compile(
     r"<\|[\w .:/-]{1,40}\|>|<\uff5c[^\n\uff5c]{1,40}\uff5c>"
     r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS?|TOOL_RESULTS)\]|<</?SYS>>"
-    r"|</?(?:start_of_turn|end_of_turn|bos|eos|tool_calls?|tool_code|tool_response|tool_result|tool_use|tools|function_calls?|function_results?|"
-    r"function=[\w.:-]{1,60}|parameter=[\w.:-]{1,60}|invoke\b[^>\n]{0,100}|antml:\w+[^>\n]{0,100}|think|thinking|system|system_prompt|"
+    r"|</?(?:start_of_turn|end_of_turn|bos|eos|tool_calls?|tool_code|tool_response|tool_result|tool_use|tools"
+    r"|function_calls?|function_results?|"
+    r"function=[\w.:-]{1,60}|parameter=[\w.:-]{1,60}|invoke\b[^>\n]{0,100}|antml:\w+[^>\n]{0,100}|think|thinking"
+    r"|system|system_prompt|"
     r"system-reminder|assistant|instructions?|im_start|im_end)\s*/?>"
 )
 # What is written in angle brackets for other reasons, too, counts only alone at the start of a line.
@@ -34,7 +36,6 @@ _PAIRS = {
     "<tool_calls>": "</tool_calls>",
     "<tool_response>": "</tool_response>",
     "<function_call>": "</function_call>",
-    "<function_calls>": "</function_calls>",
     "<function_calls>": "</function_calls>",
     "<system>": "</system>",
     "<system-reminder>": "</system-reminder>",
@@ -69,7 +70,8 @@ _REACT = re.compile(
 )
 
 _ROLE = re.compile(
-    r"^[ \t>*_-]{0,6}(?:\#{1,6}[ \t]*)?[*_\[(<]{0,3}(system|assistant|human|ai|user|developer|chatbot|bot|instruction|response|nutzer|benutzer|assistent|"
+    r"^[ \t>*_-]{0,6}(?:\#{1,6}[ \t]*)?[*_\[(<]{0,3}(system|assistant|human|ai|user|developer|chatbot|bot"
+    r"|instruction|response|nutzer|benutzer|assistent|"
     r"utilisateur|usuario|asistente|sistema|syst\u00e8me)[*_\])>]{0,3}[ \t]?:[*_]{0,2}[ \t]*([^\n]*)",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -78,12 +80,13 @@ _HEADED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _ADDRESSED = re.compile(
-    r"\b(?:you(?:r|'re)?|ignore|must|answer|respond|assistants?|user|instructions?|override|prompt|du|dein|musst|ignoriere|vous|tu|votre|ignorez|eres|debes|ignora)\b",
+    r"\b(?:you(?:r|'re)?|ignore|must|answer|respond|assistants?|user|instructions?|override|prompt|du|dein|musst"
+    r"|ignoriere|vous|tu|votre|ignorez|eres|debes|ignora)\b",
     re.IGNORECASE,
 )
-_HEADS = tuple(
-    f"{role}:"
-    for role in "system assistant human ai chatbot instruction response assistent asistente sistema systeme".split()
+_HEADS = (
+    *("system:", "assistant:", "human:", "ai:", "chatbot:", "instruction:", "response:"),
+    *("assistent:", "asistente:", "sistema:", "systeme:"),
 )
 NEAR = 1_500  # characters within which two roles make a dialogue
 
