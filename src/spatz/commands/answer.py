@@ -40,8 +40,9 @@ async def answer(
     context: ContextMode,
     *,
     constraint: Callable[[], Constraint] | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Answer:
-    """show: gets the text as it comes. Cancelling it ends the request within one step."""
+    """show: gets the text as it comes. enough: whether it wants no more. Cancelling it ends the request in one step."""
     request = Request(
         prompt=prompt.tokens,
         params=params,
@@ -62,6 +63,8 @@ async def answer(
                 show(delta.text)
             reason = delta.finish_reason or reason
             usage = delta.usage or usage
+            if usage is None and enough():
+                deltas.cancel()
     if usage is None:
         raise RequestError("the answer broke off", status=500, type="server_error")
     return Answer("".join(pieces), reason, usage)

@@ -98,7 +98,9 @@ def run(
     from spatz.prompt.turn import Message, Turn
 
     if search:  # it takes libraries that all else does without
-        from spatz.commands.search import search_and_answer
+        from spatz.commands.search import check_search, search_and_answer
+
+        check_search(settings)
     from spatz.server.input_use import input_uses
     from spatz.server.local import local_model
 

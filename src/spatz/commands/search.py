@@ -16,20 +16,22 @@ from typing import Any
 from spatz.commands.answer import Answer, answer
 from spatz.commands.shared import note
 from spatz.config import Settings
-from spatz.engine.request import ContextMode, Request, SamplingParams
+from spatz.engine.request import ContextMode, FinishReason, Request, SamplingParams
 from spatz.errors import ConfigError
 from spatz.inputs.reader import reader_of
 from spatz.prompt.turn import Turn, WebSearch
 from spatz.search.citation import Citation
 from spatz.search.citing import Citer
+from spatz.search.providers import providers_of
 from spatz.search.result import SearchResult
 from spatz.search.use import SearchUse
 from spatz.server.events import SearchDone, SearchStarted
+from spatz.server.repeats import Repeats
 from spatz.server.served import ServedModel
 from spatz.server.web import Web, fetcher_of
 from spatz.server.web_search import Research
 
-__all__ = ["Searched", "search_and_answer"]
+__all__ = ["Searched", "check_search", "search_and_answer"]
 
 SHOWN = 160  # characters of a cited sentence
 
@@ -78,6 +80,12 @@ class Searched:
             yield f"{_line(failure.url)} was not read: {failure.message}"
 
 
+def check_search(settings: Settings) -> None:
+    """Raises ConfigError where there is nobody to ask: before a model is loaded for it."""
+    if not providers_of(settings):
+        raise ConfigError("--search: there is no provider (setting search_providers)")
+
+
 async def search_and_answer(
     model: ServedModel,
     turn: Turn,
@@ -85,7 +93,7 @@ async def search_and_answer(
     show: Callable[[str], None],
     settings: Settings,
 ) -> Searched:
-    """show: gets the text as it comes. Raises ConfigError where there is nobody to ask."""
+    """show: gets the text as it comes."""
     turn = replace(turn, web_search=WebSearch(required=True))
     prompt = model.encode_turn(turn)
     context = ContextMode(settings.context)
@@ -94,8 +102,6 @@ async def search_and_answer(
     try:
         async with reader_of(settings) as reader:
             web = Web(settings, fetcher, reader)
-            if not web.searches:
-                raise ConfigError("--search: there is no provider (setting search_providers)")
             return await _answered(model, Research(web, model, turn, request), params, show, context)
     finally:
         if fetcher is not None:
@@ -114,17 +120,30 @@ async def _answered(
                 sources += event.sources
     found = research.findings
     citer = Citer(found.passages, found.question)
+    repeats = Repeats()
+    pieces: list[str] = []
     citations: list[Citation] = []
 
-    def said(piece: str) -> None:
-        show(piece)
-        citations.extend(citer.feed(piece))
+    def tell(text: str) -> None:
+        if text:
+            show(text)
+            pieces.append(text)
+            citations.extend(citer.feed(text))
 
-    constraint = await model.constrain(found.turn, "messages")
-    prompt = model.encode_turn(found.turn)
-    result = await answer(model, prompt, params, said, "messages", context, constraint=constraint)
+    result = await answer(
+        model,
+        model.encode_turn(found.turn),
+        params,
+        lambda piece: tell(repeats.feed(piece)),
+        "messages",
+        context,
+        constraint=await model.constrain(found.turn, "messages"),
+        enough=lambda: repeats.ended,
+    )
+    tell(repeats.end())
     citations += citer.end()
-    return Searched(result, tuple(citations), _once(sources), found.use)
+    reason = FinishReason.STOP if repeats.ended else result.finish_reason
+    return Searched(Answer("".join(pieces), reason, result.usage), tuple(citations), _once(sources), found.use)
 
 
 def _tell(started: SearchStarted) -> None:
