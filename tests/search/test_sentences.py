@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import pytest
 
@@ -46,6 +47,7 @@ PROSE = {
     "今日は。世界\uff01本当\uff1fはい": ["今日は。", "世界\uff01", "本当\uff1f", "はい"],
     "यह एक है। दूसरा": ["यह एक है।", "दूसरा"],
     "42": ["42"],
+    "A number 7 \u2060": ["A number 7"],
     "": [],
     " \n ... --- \n": [],
     "A line that somebody has wrapped after some sixty characters and\nthat goes on. New\nLine": [
@@ -104,6 +106,29 @@ def test_the_pieces_of_the_stream_change_nothing(text: str) -> None:
     whole = sentences(text)
     for seed in range(25):
         assert in_pieces(text, seed) == whole
+
+
+PARTS = re.findall(
+    r"\S+",
+    'a B 1 . , ; \n " { } [ ] : \\ ` ``` | - # > * _ ! ? ~~~ 47 e.g. \u2026 ( ) \u3002 \u0301 \u200d \u2060 \ud800 "k":'
+    " null json --- >> u00e9 \U0001f468",
+)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_text_is_read_in_two_ways(seed: int) -> None:
+    draw = random.Random(seed)
+    text = "".join(
+        draw.choice([*PARTS, " ", "\n", "\n", "```json\n", "\t", "\u00a0"]) for _ in range(draw.choice((20, 60, 400)))
+    )
+    text = '{"' + text if seed % 4 == 0 else text
+    whole = sentences(text)
+    assert in_pieces(text, seed) == whole
+    end = 0
+    for sentence in whole:
+        shown = text[sentence.start : sentence.end]
+        assert end <= sentence.start and shown == shown.strip() != ""
+        end = sentence.end
 
 
 @pytest.mark.parametrize("text", [*PROSE, MARKDOWN])

@@ -15,6 +15,7 @@ from spatz.search.claims import Claim, Word
 __all__ = ["disagree", "replacements"]
 
 LONGEST = 48  # content words of a sentence that are aligned
+HARD = 24  # names and numbers of a claim whose order is looked at
 GAP = 4  # words that may stand in the place of others
 BESIDE = 2  # content words between a number and what it is said of
 
@@ -108,8 +109,8 @@ def _swapped(found: Claim, claim: Claim) -> bool:
     order = {form: at for at, word in reversed([*enumerate(found.words)]) for form in (word.form, *word.others)}
     words, theirs = claim.words, found.words
     hard = [(at, order[word.form]) for at, word in enumerate(words) if word.kind != "word" and word.form in order]
-    for number, (at, there) in enumerate(hard):
-        for later, before in hard[number + 1 :]:
+    for number, (at, there) in enumerate(hard[:HARD]):
+        for later, before in hard[number + 1 : HARD]:
             if before >= there:
                 continue
             behind = at + 1 < later and before + 1 < len(theirs) and words[at + 1].form == theirs[before + 1].form

@@ -30,13 +30,14 @@ __all__ = ["Claim", "Kind", "Word", "denied", "joined", "read"]
 Kind = Literal["word", "name", "number"]
 
 _REACH = 3  # content words behind a negation that it is about
-MOST = 400  # words of one sentence that are read
+MOST = 200  # words and marks of one sentence that are read
 
 _TOKEN = re.compile(
     r"""
       (?P<number>(?<![\w.])[$€£¥]?\d{1,3}(?:[ \u00a0\u202f\u2009]\d{3})+(?![\w.])  # 1 000 000
         | (?<![^\W\d_])(?<!\d)[$€£¥]?\d+(?:[.,:/-]\d+)*(?![^\W\d_][\w.]*\d))  # 40; 3.11.2; 1,000; 12:30
-    | (?P<code>--?[^\W\d_][\w-]*|[^\W]+(?:(?:\.|::|/|_+|[+@:](?=\w)|-(?=\w*[\d_]))\w+)+(?:\(\))?|\w+(?:\+\+|\#)|_+\w+)
+    | (?P<code>--?[^\W\d_][\w-]*|(?<![\w.])\.[^\W\d_]\w*  # --option; .hidden
+        | \w+(?:(?:\.|::|/|_+|[+@:](?=\w)|-(?=\w*[\d_]))\w+)+(?:\(\))?|\w+(?:\+\+|\#)|_+\w+)  # asyncio.run(); C++
     | (?P<ideograph>[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]+)
     | (?P<word>\w+(?:['\u2019]\w+)?)
     | (?P<percent>%|\u2030|[$€£¥])

@@ -34,6 +34,7 @@ _CLOSERS = re.compile(
 )
 _MARK_BEGUN = re.compile(r"\[\d{0,3}")
 _BLANK = re.compile(rf"[\s{FILLER}]*")
+_TRAIL = re.compile(rf"[\s{FILLER}]+$")
 _GAP = re.compile(rf"[\s{FILLER}]{{0,{_AHEAD}}}")
 _QUOTE = re.compile(r"(?:>[ \t]?)+")
 _MARKER = re.compile(r"(?:[-*+\u2022\u2013\u2023]|\d{1,9}[.)]|[a-z][.)]|[A-Z]\))[ \t]+(?:\[[ xX]\][ \t]+)?")
@@ -198,7 +199,7 @@ class Sentences:
             return []
         if _TABLE_RULE.fullmatch(text):
             return []
-        row = text.strip("| \t\r\n")
+        row = re.sub(r"^[|\s]+|[|\s]+$", "", text)
         if not self._table:
             self._table = row
             return []
@@ -236,7 +237,7 @@ class Sentences:
     def _sentence(self, end: int) -> list[Sentence]:
         start, value = self._at, self._in_json
         text = self._drop(end)
-        text = text.rstrip().rstrip(FILLER) if not value else re.sub(rf"[\s{FILLER}]+$", "", text)
+        text = _TRAIL.sub("", text)
         if not any(map(str.isalnum, text)):
             return []
         said = text.replace(FILLER, "") if value else text

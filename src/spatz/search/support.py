@@ -34,10 +34,11 @@ RIVAL = 1.2  # how much more of a claim another sentence may hold, that gives an
 CLOSE = 8  # sentences that are looked at closely
 NEAR = 0.85  # what a word counts that stands not in the sentence itself, but in what it stands under
 LEAST = 0.5  # of a claim's weight below which no more is looked at
-MIXED = 1.0  # what a word of another sentence, in the place of this one's, counts against it beside being missing
+MIXED = 3.0  # what a word of another sentence, in the place of this one's, counts against it beside being missing
 BEFORE = 0.4  # and what one of what was asked does, that stands in the sentence before
 HERE = 0.25  # of what was asked, that must stand in the sentence itself
 WEIGHTS = {"word": 1.0, "name": 1.5, "number": 2.0}
+NUMBERS = 48  # of a passage's sentence that are looked at
 MOST = 400  # characters of a title or heading that are read
 
 
@@ -68,7 +69,7 @@ class _Place:
 
     @cached_property
     def numbers(self) -> list[Word]:
-        return [word for word in self.claim.words if word.kind == "number"]
+        return [word for word in self.claim.words if word.kind == "number"][:NUMBERS]
 
     def holds(self, word: Word) -> float:
         """How much a claim's word is found here."""
