@@ -26,7 +26,7 @@ _ALIKE = dict(
     )
 )
 _PLAIN = {
-    **dict.fromkeys("*_`~#|>\t\r\u00a0\u2009\u202f\u3000\u2028\u2029\u2002\u2003", " "),
+    **dict.fromkeys("*_`~#|>\\\t\r\u00a0\u2009\u202f\u3000\u2028\u2029\u2002\u2003", " "),
     **dict.fromkeys("\u2018\u2019\u201b\u2032\u00b4", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u2033", '"'),
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),

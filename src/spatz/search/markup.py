@@ -88,6 +88,9 @@ _HEADS = (
     *("system:", "assistant:", "human:", "ai:", "chatbot:", "instruction:", "response:"),
     *("assistent:", "asistente:", "sistema:", "systeme:"),
 )
+_ANSWER = re.compile(r"(?<!\w)A:[ \t*]*([^\n]{1,80})")
+_QUESTION = re.compile(r"^[ \t>*#-]{0,6}Q:", re.MULTILINE)
+SHOTS = 3
 NEAR = 1_500  # characters within which two roles make a dialogue
 
 
@@ -104,11 +107,25 @@ def imitations(text: str, words: Words) -> Iterator[tuple[int, int, bool]]:
             yield fence.start(), close + 4 if 0 <= close < fence.end() + MOST_BETWEEN else fence.end(), True
     if any(word in words.joined for word in ("arguments", "parameters", "tool", "function", "input", "args")):
         yield from _calls(text)
+    if "a:" in words.joined and "q:" in words.joined:
+        yield from _shots(text)
     if "action" in words.joined and "input:" in words.joined:
         yield from ((*react.span(), True) for react in _REACT.finditer(text))
     marked = any(mark in text for mark in ("*:", "_:", "]:"))
     if any(role in words.joined or (marked and role[:-1] in words.joined) for role in _HEADS):
         yield from _roles(text)
+
+
+def _shots(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Questions and answers that all have one answer: examples for a model, of what it is to say."""
+    answers = list(_ANSWER.finditer(text))
+    if len(answers) >= SHOTS and len({answer[1].strip().lower() for answer in answers}) == 1:
+        for answer in answers:
+            # On its own line, or on the one before.
+            near = text[max(0, answer.start() - 300) : answer.start()]
+            question = next(reversed(list(_QUESTION.finditer(near))), None)
+            asked = answer.start() - len(near) + question.start() if question else answer.start()
+            yield asked, answer.end(), False
 
 
 def _tokens(text: str) -> Iterator[tuple[int, int, bool]]:

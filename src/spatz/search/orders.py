@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from spatz.search import orders_english, orders_french, orders_german, orders_spanish
+from spatz.search import orders_english, orders_french, orders_german, orders_others, orders_spanish
 from spatz.search.order_rule import Rule
 
 __all__ = ["Words", "matches", "windows"]
@@ -24,6 +24,7 @@ LANGUAGES: tuple[tuple[frozenset[str], tuple[Rule, ...]], ...] = (
     (orders_german.USUAL, orders_german.RULES),
     (orders_french.USUAL, orders_french.RULES),
     (orders_spanish.USUAL, orders_spanish.RULES),
+    (frozenset(), orders_others.RULES),
 )
 _WORDS = frozenset(word for _, rules in LANGUAGES for rule in rules for parts in rule.words for word in parts)
 

@@ -225,7 +225,9 @@ RULES = (
         r"|\bthis is your (?:developers?|creators?|administrators?|operators?|makers?|programmers?)\b"
         r"|\b(?:add|save|store|write|commit) (?:this|the following|it|that) (?:to|in|into) your (?:long.?term"
         r" )?memory\b"
-        r"|\buse your (?:\w+ )?tools?\b|\b(?:call|invoke) your (?:\w+ )?(?:tool|function)",
+        r"|\buse your (?:[\w-]+ ){0,3}(?:tools?\b|functions? (?:now|immediately|at once|first)\b)|\b(?:call|invoke)"
+        r" your (?:\w+ )?(?:tool|function)",
+        rest=True,
     ),
     rule(
         "remember",
@@ -293,9 +295,43 @@ RULES = (
         r" )?(?:context|documents?|search results?|"
         r"web ?pages?|page|page content|content|article|data|user (?:input|query|question)|untrusted\b[ \w]*"
         r"|external|retrieved\b[ \w]*|passages?|"
-        r"sources?|instructions?|system\b[ \w]*|prompt|conversation|session)\b"
+        r"sources?|answers?|instructions?|system\b[ \w]*|prompt|conversation|session)\b"
         r"|(?:\A|(?<=\n))\W{0,3}[\[<({]\s*/?(?:end|begin|start|new) (?:of )?(?:the )?(?:context|documents?|search"
         r" results?|web ?page|page|instructions?|system\b[ \w]*|"
         r"prompt|conversation|session)\s*[\])>}]",
+        rest=True,
+    ),
+    rule(
+        "the user |new question|new request|new task",
+        r"\bthe user (?:has (?:just )?changed (?:his|her|their|its) mind|now (?:wants|asks)|(?:wants|asks|asked|has"
+        r" asked|is asking) you\b)"
+        r"|\b(?:the|his|her|their|your) new (?:question|request|task|query|instruction|prompt) is\s*(?:[:\"']|to\b)",
+        rest=True,
+    ),
+    rule(
+        "when you|whenever you|the user's",
+        r"\bwhen(?:ever)? you (?:answer|respond|reply|summari[sz]e)\b[^!?\n]{0,40}?\b(?:always|add|include|say"
+        r"|mention|put|write|begin|start|end|"
+        r"use|insert|recommend)\b|\b(?:put|insert|place|add|append|encode|include|replace) the (?:user's|users')"
+        r" (?:question|query|message|"
+        r"name|data|prompt|request)\b",
+        rest=True,
+    ),
+    rule(
+        "cite|quote",
+        r"\b(?:must|should|shall|always|only|has to) (?:be )?(?:cited?|citing|quoted?)\b[^!?\n]{0,60}?\b(?:only"
+        r" source|sole source|every (?:statement|"
+        r"sentence|answer|claim)|all (?:answers|statements)|(?:your|the) answer)\b|\bcite (?:only )?this (?:page"
+        r"|source|document) (?:as|for|in) "
+        r"(?:the (?:only|sole)|every|all|your)\b",
+    ),
+    rule(
+        "do not use|don't use|do not trust|do not rely|do not read|ignore the other",
+        r"\b(?:do not|don't) (?:use|trust|rely on|read|cite) (?:the |any |any other |the other |other )(?:documents?"
+        r"|passages?|search results?|sources?|context)\b(?! (?:manager|menu))",
+    ),
+    rule(
+        "send the word|send the text|send the phrase|send the following",
+        r"\bsend the (?:words?|text|phrase|following)\b[^!?\n]{0,100}?(?:https?:|www\.|\w@\w)",
     ),
 )
