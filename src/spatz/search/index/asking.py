@@ -21,7 +21,8 @@ __all__ = ["Asked", "Vocabulary", "asked"]
 MOST_CHARACTERS = 2_000  # of a question
 MOST_WORDS = 24
 MOST_FORMS = 4  # that an unknown word may have been meant for
-MOST_ROWS = 6_000  # that are ranked: a microsecond each, for each alternative in them
+MOST_ROWS = 6_000  # that are ranked: a microsecond each
+MOST_ALTERNATIVES = 20  # that are ranked by; each is looked for in every row
 LEAST_WORDS = 2
 
 _NAME = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+|[._:/@+\\-]+[^\W_]+)*")
@@ -85,7 +86,7 @@ def _chosen(alternatives: dict[str, int]) -> Iterator[str]:
     total = 0
     for number, (alternative, rows) in enumerate(sorted(alternatives.items(), key=lambda item: item[1])):
         total += rows
-        if number >= LEAST_WORDS and total > MOST_ROWS:
+        if number == MOST_ALTERNATIVES or (number >= LEAST_WORDS and total > MOST_ROWS):
             return
         yield alternative
 

@@ -59,7 +59,11 @@ class LocalIndex:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Its files, until it is asked again."""
         with self._lock:
             connections, self._free = self._free, []
         for connection in connections:
