@@ -10,7 +10,7 @@ from functools import lru_cache
 from spatz.search.words import stem
 
 __all__ = [
-    "ASIDE", "CLAUSE", "LIGHT", "NEGATORS", "NUMBERS", "OPPOSITES", "POWERS", "PRONOUNS", "STOPWORDS", "UNITS",
+    "ASIDE", "CLAUSE", "LIGHT", "NEGATORS", "NUMBERS", "OPPOSITES", "POWERS", "STOPWORDS", "UNITS",
     "form_of",
 ]  # fmt: skip
 
@@ -53,7 +53,6 @@ ASIDE = _words("yes ja oui ok okay sure however so and but")
 """Behind which a sentence still begins."""
 
 CLAUSE = _words("and but or while whereas although though because since which if unless und aber oder während")
-PRONOUNS = _words("it this that these those they he she its their his her es er sie dies diese dieser il elle")
 LIGHT = _words(
     """
     done mentioned stated refers following given based called named known found specified described provided get gets

