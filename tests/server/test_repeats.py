@@ -28,6 +28,8 @@ def told(text: str, cuts: list[int]) -> tuple[str, bool]:
         ("Yes. Yes. No. Yes.", "Yes. Yes. No. Yes."),
         ("The tower is very high. The tower is", "The tower is very high. The tower is"),
         ("The tower is 3.5 m high. The tower is 3.7 m high.", "The tower is 3.5 m high. The tower is 3.7 m high."),
+        ("It is 312 metres. Question: How high is it? Answer: 312", "It is 312 metres."),
+        ("Question: How high? It is 312 metres.", "Question: How high? It is 312 metres."),
         ("", ""),
     ],
 )
@@ -45,3 +47,8 @@ def test_it_says_when_it_has_ended() -> None:
     assert not repeats.ended
     assert repeats.feed("gh.\n") == "" and repeats.ended
     assert repeats.feed("More of it.") == repeats.end() == ""
+
+
+def test_who_asks_for_questions_gets_them() -> None:
+    faq = "Question: How high? Answer: 312 metres. Question: How old? Answer: 152 years."
+    assert Repeats("Write an FAQ about https://a.test/").feed(faq + "\n") == faq + "\n"

@@ -120,7 +120,7 @@ async def _answered(
                 sources += event.sources
     found = research.findings
     citer = Citer(found.passages, found.question)
-    repeats = Repeats()
+    repeats = Repeats(found.question)
     pieces: list[str] = []
     citations: list[Citation] = []
 

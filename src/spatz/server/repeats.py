@@ -2,7 +2,8 @@
 
 Used for answers after a web search (answer.py), in which such a model copies one sentence until its context is full.
 Text passes through; what may become a sentence that was said before is held back until it is another one, so that
-nothing is said twice. Short sentences and lines may be repeated. It knows nothing of tokens and citations.
+nothing is said twice. Short sentences and lines may be repeated; a label of the prompt may not, with which it begins to
+ask itself. It knows nothing of tokens and citations.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import re
 
 __all__ = ["Repeats"]
 
+LABELS = ("question:",)
 LEAST_WORDS = 4  # of a sentence that counts as said
+_ASKS_FOR_QUESTIONS = re.compile(r"question|\bfaq|quiz|\bq ?& ?a\b|\bfragen|pregunta", re.IGNORECASE)
 _END = re.compile(r"[.!?:][\"'\u201d\u2019)\]*_]*(?=\s)|\n")
 
 
 class Repeats:
     """Of one choice's text."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str = "") -> None:
+        """asked: by the user; who asks for questions gets them."""
+        self._labels = () if _ASKS_FOR_QUESTIONS.search(asked) else LABELS
         self.ended = False  # nothing that is fed after that is said
         self._said: set[str] = set()
         self._sentence = ""  # the one that is being written
@@ -33,7 +38,9 @@ class Repeats:
         while (end := _END.search(self._sentence)) is not None:
             sentence, rest = self._sentence[: end.end()], self._sentence[end.end() :]
             plain = _plain(sentence)
-            if plain in self._said:
+            if plain and not self._said:
+                self._said.update(self._labels)
+            elif plain in self._said:
                 self.ended = True
                 return "".join(out)
             if len(plain.split()) >= LEAST_WORDS:

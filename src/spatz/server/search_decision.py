@@ -82,26 +82,18 @@ async def _without_search(model: ServedModel, turn: Turn, functions: tuple[Tool,
 async def search_lean(model: ServedModel, said: str, request: Request) -> float:
     """Towards a search."""
     said = said[-LONGEST_QUESTION:]
-
-    async def score(prompt: str, text: str) -> float:
-        found = await model.logprobs(prompt, text, request)
-        return sum(found) / len(found)
-
-    (fact, talk, fact_base, talk_base), *pairs = _paired(
-        await together(
-            score(f"{said}\n\n", FACT),
-            score(f"{said}\n\n", TALK),
-            score(f"{EMPTY_QUESTION}\n\n", FACT),
-            score(f"{EMPTY_QUESTION}\n\n", TALK),
-            *(score(frame, said) for pair in FRAMES for frame in pair),
-        )
+    score, base = model.judge.score, model.judge.base
+    empty = f"{EMPTY_QUESTION}\n\n"
+    fact, talk, fact_base, talk_base, *framed = await together(
+        score(f"{said}\n\n", FACT, request),
+        score(f"{said}\n\n", TALK, request),
+        base(empty, FACT, request),
+        base(empty, TALK, request),
+        *(score(frame, said, request) for pair in FRAMES for frame in pair),
     )
+    pairs = list(zip(framed[::2], framed[1::2], strict=True))
     lean = fact - fact_base - (talk - talk_base) + sum(one - other for one, other in pairs) / len(pairs)
     return lean + QUESTION * is_question(said)
-
-
-def _paired(scores: list[float]) -> list[list[float]]:
-    return [scores[:4], *(scores[place : place + 2] for place in range(4, len(scores), 2))]
 
 
 async def _among(model: ServedModel, turn: Turn, functions: tuple[Tool, ...], request: Request) -> Decided:

@@ -83,17 +83,11 @@ class ToolJudge:
 
         async def score(prompt: Tokens | str, text: str) -> float:
             async with limit:
-                found = await self._model.logprobs(prompt, text, request)
-            return sum(found) / len(found)
+                return await self.score(prompt, text, request)
 
         async def base(prompt: Tokens | str, text: str) -> float:
-            """Of a question without content: the same for every request with these tools."""
-            key = (prompt if isinstance(prompt, str) else tuple(prompt), text)
-            if key not in self._remembered:
-                self._remembered[key] = await score(prompt, text)
-                if len(self._remembered) > REMEMBERED:
-                    self._remembered.popitem(last=False)
-            return self._remembered[key]
+            async with limit:
+                return await self.base(prompt, text, request)
 
         purposes = [_purpose(tool) for tool in tools]
         begin = self._model.dialect.head[:2]
@@ -110,6 +104,20 @@ class ToolJudge:
         # Which tool it is, is told best by both directions: from the question to the tool, and from the tool to it.
         best = max(range(count), key=lambda place: 2 * fits[place] + wants[place])
         return Judgement(call - call_base + FIT_WEIGHT * max(fits), tools[best].name)
+
+    async def score(self, prompt: Tokens | str, text: str, request: Request) -> float:
+        """The text's log-probability after the prompt, as a mean over its tokens."""
+        found = await self._model.logprobs(prompt, text, request)
+        return sum(found) / len(found)
+
+    async def base(self, prompt: Tokens | str, text: str, request: Request) -> float:
+        """The same of a question without content, which is remembered: many requests compare with it."""
+        key = (prompt if isinstance(prompt, str) else tuple(prompt), text)
+        if key not in self._remembered:
+            self._remembered[key] = await self.score(prompt, text, request)
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return self._remembered[key]
 
     def _called(self, question: str, tools: Sequence[Tool]) -> Tokens:
         messages = [{"role": "user", "content": question}]
