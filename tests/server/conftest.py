@@ -26,9 +26,7 @@ def model() -> FakeModel:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """What searches the web has a provider of the test's own: nothing goes out of the machine."""
-    return Settings(
-        data_dir=tmp_path, port=0, max_body_mb=1, input_mb=1, drain_seconds=WAIT, search_providers=("off",)
-    )
+    return Settings(data_dir=tmp_path, port=0, max_body_mb=1, input_mb=1, drain_seconds=WAIT, search_providers=("off",))
 
 
 @pytest.fixture
