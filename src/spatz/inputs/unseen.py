@@ -18,18 +18,31 @@ _RANGES = (
     *("\U0001bca0-\U0001bca3", "\U0001d173-\U0001d17a", "\U000e0000-\U000e0fff"),
 )
 _JOINERS = "\u200c\u200d"
-_SELECTORS = "\ufe00-\ufe0f"
-_UNSEEN = re.compile(
-    f"[{''.join(_RANGES)}]+"
-    # Joiners: needed between letters of Arabic and Indic scripts and in emoji, one at a time.
-    f"|[{_JOINERS}]{{2,}}|(?<=[\x00-\u036f])[{_JOINERS}]|[{_JOINERS}](?=[\x00-\u036f])"
-    f"|[{_SELECTORS}]{{2,}}|(?<=[A-Za-z])[{_SELECTORS}]"
-)
-# What a match begins with: a text's own letters are compared with these first, which is faster.
-_FIRST = frozenset(
-    chr(number) for ends in (*_RANGES, *_JOINERS, _SELECTORS) for number in range(ord(ends[0]), ord(ends[-1]) + 1)
-)
+_NEVER = frozenset(chr(number) for ends in _RANGES for number in range(ord(ends[0]), ord(ends[-1]) + 1))
+_SOMETIMES = re.compile("[\u200c\u200d\ufe00-\ufe0f]+")
+FEW = 32  # letters that are taken out one after another, which is faster up to there
 
 
 def without_unseen(text: str) -> str:
-    return text if text.isascii() or _FIRST.isdisjoint(set(text)) else _UNSEEN.sub("", text)
+    if text.isascii():
+        return text
+    letters = set(text)
+    never = letters & _NEVER
+    if len(never) > FEW:
+        text = text.translate(dict.fromkeys(map(ord, never)))
+    else:
+        for letter in never:
+            text = text.replace(letter, "")
+    return _SOMETIMES.sub(_needed, text) if any(_SOMETIMES.match(letter) for letter in letters) else text
+
+
+def _needed(found: re.Match[str]) -> str:
+    """One joiner between letters of Arabic and Indic scripts or in emoji, one selector behind a sign."""
+    text, marks = found.string, found[0]
+    before, behind = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    if marks[0] in _JOINERS:
+        return marks if len(marks) == 1 and before > "\u036f" and behind > "\u036f" else ""
+    if before.isascii() and before.isalpha():
+        return ""
+    # A sign may be drawn as an emoji and joined to the next.
+    return marks if len(marks) == 1 or (len(marks) == 2 and marks[1] in _JOINERS and behind > "\u036f") else ""

@@ -22,6 +22,7 @@ __all__ = ["cleaned", "speaks_to_model"]
 MOST_LINES = 60  # of a paragraph, that are left out behind an order
 
 _SENTENCE = re.compile(r"[.!?\u3002\uff01\uff1f]+[\"'\u201d\u2019)\]*_`]*(?=\s)\s*")
+_ALT = re.compile(r"[ ]?\[Image: [^\[\]\n]*\]")  # as inputs/html_markdown.py writes what an image is called
 _NEWLINE = re.compile(r"\n")
 _EMPTY = re.compile(r"[\s>*+|#:.\"'_~-]*\Z")
 _BLANKS = re.compile(r"\n{3,}")
@@ -30,8 +31,11 @@ Span = tuple[int, int]
 
 
 def cleaned(markdown: str) -> tuple[str, int]:
-    """The text without what speaks to a model, and how many sentences and lines were left out."""
-    text = without_unseen(markdown)
+    """The text without what speaks to a model, and how many sentences and lines were left out.
+
+    Nor is there in it what no reader sees: characters without a shape, and what images are called.
+    """
+    text = without_unseen(_ALT.sub("", markdown) if "[Image: " in markdown else markdown)
     if not text.isascii() and not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
     folded = fold(text)

@@ -76,7 +76,7 @@ def fold(text: str) -> str:
         return lower.translate(_ASCII)
     if len(lower) != len(text):
         lower = "".join(letter.lower()[0] for letter in text)
-    strange = {letter: _folded(letter) for letter in set(lower) if not letter.isascii() or letter in _PLAIN}
+    strange = {letter: plain for letter in set(lower) if (plain := _folded(letter)) != letter}
     if len(strange) > FEW:
         return lower.translate({ord(letter): plain for letter, plain in strange.items()})
     for letter, plain in strange.items():
@@ -147,8 +147,8 @@ def _line(text: str, place: int) -> str:
 @cache
 def _folded(letter: str) -> str:
     """One letter for one: without accents, and the Latin one where it looks like that."""
-    if letter in _PLAIN:
-        return _PLAIN[letter]
+    if letter in _PLAIN or letter.isascii():
+        return _PLAIN.get(letter, letter)
     bare = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
     plain = bare[0].lower()[0] if len(bare) == 1 else letter
     return _ALIKE.get(plain, plain)

@@ -225,7 +225,7 @@ RULES = (
         r"|\bthis is your (?:developers?|creators?|administrators?|operators?|makers?|programmers?)\b"
         r"|\b(?:add|save|store|write|commit) (?:this|the following|it|that) (?:to|in|into) your (?:long.?term"
         r" )?memory\b"
-        r"|\buse your (?:[\w-]+ ){0,3}(?:tools?\b|functions? (?:now|immediately|at once|first)\b)|\b(?:call|invoke)"
+        r"|\buse your (?:[\w-]+ +){0,3}(?:tools?\b|functions? (?:now|immediately|at once|first)\b)|\b(?:call|invoke)"
         r" your (?:\w+ )?(?:tool|function)",
         rest=True,
     ),
@@ -333,5 +333,6 @@ RULES = (
     rule(
         "send the word|send the text|send the phrase|send the following",
         r"\bsend the (?:words?|text|phrase|following)\b[^!?\n]{0,100}?(?:https?:|www\.|\w@\w)",
+        rest=True,
     ),
 )

@@ -47,12 +47,12 @@ class PageCache:
         return page
 
     def put(self, key: str, page: WebPage | PageFailure, now: float) -> None:
+        if key in self._kept:
+            self._drop(key)
         seconds = min(self._seconds, FAILED_SECONDS) if isinstance(page, PageFailure) else self._seconds
         size = _size(page)
         if seconds <= 0 or size > self._memory_bytes:
             return
-        if key in self._kept:
-            self._drop(key)
         self._kept[key] = (page, now + seconds)
         self._used += size
         while self._used > self._memory_bytes:
