@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from spatz.search.phrases import phrases
+from spatz.search.phrases import Phrases, phrases
 from spatz.search.query import Freshness
 
 __all__ = ["about_now", "dated", "freshness_of"]
 
-_FRESH: tuple[tuple[Freshness, re.Pattern[str]], ...] = (
+_FRESH: tuple[tuple[Freshness, Phrases], ...] = (
     (
         "day",
         phrases(

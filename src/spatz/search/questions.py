@@ -168,7 +168,7 @@ def _asked(text: str) -> str:
 
 def _bare(text: str) -> str:
     """Without what is said to whoever searches."""
-    bare = _TAIL.sub("", _ADDRESS.sub("", text, count=1)).strip(" \t,;:.!?\"'\u201c\u201d\u201e\xab\xbb\xbf")
+    bare = _TAIL.sub("", _ADDRESS.sub("", text)).strip(" \t,;:.!?\"'\u201c\u201d\u201e\xab\xbb\xbf")
     return bare or text.strip(" ?!.")
 
 

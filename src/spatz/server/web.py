@@ -48,6 +48,7 @@ class Web:
         self._settings = settings
         self._fetcher = fetcher
         self._reader = reader
+        self._given = providers is not None or bool(settings.search_providers)
         self._providers = tuple(providers_of(settings) if providers is None else providers)
         self._searcher: Searcher | None = None
         self._pages: PageReader | None = None
@@ -55,16 +56,27 @@ class Web:
     @property
     def searches(self) -> bool:
         """Whether there is anybody to ask."""
+        self._look_again()
         return bool(self._providers)
 
     @property
     def searcher(self) -> Searcher:
+        self._look_again()
         if self._searcher is None:
             from spatz.search.searcher import Searcher
 
             cached = self._settings.search_cache_minutes * 60
             self._searcher = Searcher(self._providers, seconds=self.seconds * SEARCHING, cache_seconds=cached)
         return self._searcher
+
+    def _look_again(self) -> None:
+        """An index that has been made since the start is asked, too, where the settings leave open who is."""
+        names = [provider.name for provider in self._providers]
+        if self._given or "local" in names or not (self._settings.data_dir / "index").exists():
+            return
+        found = tuple(providers_of(self._settings))
+        if [provider.name for provider in found] != names:
+            self._providers, self._searcher = found, None
 
     @property
     def pages(self) -> PageReader:
