@@ -13,6 +13,7 @@ from spatz.evals.case import all_found
 from spatz.evals.search import corpus as module
 from spatz.evals.search.blocks import Code, Heading, Items, Paragraph, Table, blocks
 from spatz.evals.search.corpus import SearchCorpus, SitePage, build
+from spatz.evals.search.texts import real_texts
 
 FACTS = json.loads(Path(module.__file__).with_name("facts.json").read_text(encoding="utf-8"))
 
@@ -67,7 +68,9 @@ def test_the_facts_are_consistent() -> None:
         assert fact["host"] and fact["answers"]
 
 
-def test_more_pages_than_there_are_texts() -> None:
+def test_more_pages_than_there_are_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = real_texts()[:60]
+    monkeypatch.setattr(module, "real_texts", lambda: few)
     with pytest.raises(ValueError, match="texts for"):
         build(pages=100_000)
 

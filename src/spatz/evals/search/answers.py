@@ -108,7 +108,7 @@ def judged(
         right in map(path_of, answered.pages),
         right in map(path_of, answered.shown),
         said,
-        tuple(_judged(cite, answered, corpus.pages.get(path_of(cite.url))) for cite in answered.cites),
+        tuple(_judged(cite, answered, corpus.pages.get(path_of(cite.url)), question.text) for cite in answered.cites),
         said and _covered(question, answered, path_of),
         says_nothing(answered.text),
     )
@@ -119,9 +119,9 @@ def says_nothing(text: str) -> bool:
     return text.strip() in known
 
 
-def _judged(cite: Cite, answered: Answered, page: SitePage | None) -> JudgedCite:
+def _judged(cite: Cite, answered: Answered, page: SitePage | None, question: str) -> JudgedCite:
     claim = answered.text[cite.start : cite.end]
-    true = page is not None and holds_claim(f"{page.title}\n{page.text}", claim)
+    true = page is not None and holds_claim(f"{page.title}\n{page.text}", claim, question)
     return JudgedCite(cite.url, claim, true, offset_fault(answered, cite))
 
 

@@ -73,8 +73,11 @@ def search(
         raise ConfigError(f"--url: {lost[0]} is measured in this process")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ConfigError(f"--json: {json_file.absolute().parent} is no directory")
+    if keep is not None and (url is not None or provider != "local"):
+        raise ConfigError("--keep is for an index that is made here")
     if keep is not None and not keep.is_dir():
         raise ConfigError(f"--keep: {keep} is no directory")
+    key = "" if url is None else key_of(url, key_variable)
     try:
         corpus = build(seed, pages=pages, questions=questions, nowhere=nowhere)
     except ValueError as error:
@@ -82,7 +85,7 @@ def search(
     report = Report({"tasks": wanted, "pages": pages, "provider": provider, "size": size, "seed": seed})
     with telling() as tell:
         if url is not None:
-            with SearchClient(url, name or settings.model, key_of(url, key_variable), size=size) as client:
+            with SearchClient(url, name or settings.model, key, size=size) as client:
                 ask_client(client, wanted, corpus, report, tell)
         else:
             plan = Plan(wanted, provider, size, documents, keep)

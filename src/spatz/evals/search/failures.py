@@ -28,7 +28,19 @@ QUESTION = "How many arches does the aqueduct of Tilbrook have?"
 ANSWERS = (("37",),)
 _FACT = "The aqueduct of Tilbrook has 37 arches."
 _GOOD = "/good.html"
-_TEXT = f"<title>The aqueduct</title><h1>The aqueduct of Tilbrook</h1><p>{_FACT} It carries water to the town.</p>"
+_REST = """
+<p>The town lies in a dry valley. For centuries its people carried water up from the river in jars.</p>
+<h2>The building</h2><p>Masons from three villages worked on it for eleven years. The stone came from a quarry close by,
+and the lime from the hills behind it.</p>
+<p>When the last stone was laid, the bishop held a feast in the market square.</p>
+<h2>Later times</h2><p>A flood tore away the northern end, which was built again in brick. Since then nothing has
+happened to it, but for the ivy.</p><p>Today a footpath leads along the channel. Guided walks begin at the old mill.</p>
+<h2>Getting there</h2><p>The railway station is half an hour away on foot. Cars must stay in the village below.</p>
+"""
+_TEXT = (
+    f"<title>The aqueduct</title><h1>The aqueduct of Tilbrook</h1><p>{_FACT} It carries water to the town.</p>{_REST}"
+)
+_ASKED_FOR = 10  # results that are asked of an engine for one search
 _BUDGET = 3.0  # seconds of searching and reading
 _WRITING = 6.0  # that writing an answer may take besides, on a busy machine
 _WORDS = "<p>" + "Water runs through stone. " * 400 + "</p>"
@@ -47,10 +59,10 @@ _BAD: dict[str, Reply] = {
 }
 # What is wrong and can be read all the same.
 _ODD: dict[str, Reply] = {
-    "wrong encoding": Reply(f"<title>Tilbröok</title><p>Café für Gäste. {_FACT}</p>".encode("cp1252")),
-    "no encoding": Reply(f"<title>Tilbrook</title><p>“Überall.” {_FACT}</p>".encode("utf-16"), "text/html"),
-    "unknown encoding": Reply(f"<p>Große Bögen. {_FACT}</p>".encode(), "text/html; charset=x-klingon"),
-    "broken HTML": Reply(f"<table><p><b>{_FACT}<div><<<p></table></i>".encode()),
+    "wrong encoding": Reply(f"<title>Tilbröok</title><p>Café für Gäste. {_FACT}</p>{_REST}".encode("cp1252")),
+    "no encoding": Reply(f"<title>Tilbrook</title><p>“Überall.” {_FACT}</p>{_REST}".encode("utf-16"), "text/html"),
+    "unknown encoding": Reply(f"<p>Große Bögen. {_FACT}</p>{_REST}".encode(), "text/html; charset=x-klingon"),
+    "broken HTML": Reply(f"<table><p><b>{_FACT}<div><<<p></table></i>{_REST}".encode()),
 }
 _ENGINES: dict[str, Reply] = {
     "engine broken": Reply(b"no", status=500),
@@ -106,7 +118,7 @@ def _ask(settings: Settings, model: Path, case: str) -> Failed:
             if case == "only bad":
                 return every
             if case == "all bad":
-                return [*every, site.of(_GOOD)]
+                return [*every[-_ASKED_FOR + 1 :], site.of(_GOOD)]
             if case in _ODD:
                 return [site.of(_path(case))]
             return [f"{dead}/page.html" if case == "dead" else site.of(_path(case)), site.of(_GOOD)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +118,8 @@ def _pdf(text: str) -> bytes:
     canvas = Canvas(out, pagesize=A4, invariant=1)
     lines = canvas.beginText(60, 780)
     for line in text.splitlines():
-        for start in range(0, max(1, len(line)), 90):
-            lines.textLine(line[start : start + 90])
+        for short in textwrap.wrap(line, 90) or [""]:
+            lines.textLine(short)
     canvas.drawText(lines)
     canvas.save()
     return out.getvalue()

@@ -1,7 +1,8 @@
 """Whether an answer is right and what it cites is true, judged by what the pages say: independent of how Spatz cites.
 
 An answer holds a fact if it holds one string of each group of the question. A page holds a claim if two neighbouring
-sentences of it have all the claim's numbers and names, and most of its other words.
+sentences of it have all the claim's numbers and names, and most of its other words; for a claim of a few words, they
+must be about the question, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from spatz.evals.search.client import Answered, Cite
 __all__ = ["has_fact", "holds_claim", "offset_fault"]
 
 _MOST = 0.6  # of a claim's words that have to stand together on the page
+_FEW = 4  # words of a claim that says nothing without its question
+_MOST_ASKED = 0.5  # of the question's words, and all of its names, that have to stand there, too, then
 _WORD = re.compile(r"[^\W_]+(?:[.,:/@'\u2019-][^\W_]+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _EMPTY = {"the", "a", "an", "of", "is", "are", "was", "were", "in", "on", "at", "to", "for", "and", "or", "with", "by"}
@@ -38,6 +41,7 @@ _EMPTY |= {
     "von",
 }
 _EMPTY |= {"es", "hat", "wird", "wurde"}
+_EMPTY |= {"answer", "antwort", "what", "who", "when", "where", "how", "many", "much", "do", "does", "did"}
 
 
 def _plain(text: str) -> str:
@@ -81,13 +85,18 @@ def _stem(word: str) -> str:
     return re.sub(r"(?<=\w{3})(?:ing|ed|es|s|en|e)$", "", word)
 
 
-def holds_claim(page: str, claim: str) -> bool:
+def holds_claim(page: str, claim: str, question: str) -> bool:
+    """question: to which a claim of few words, such as "The answer is 47", is read."""
     wanted = _claim(claim)
     if not wanted.needed and not wanted.words:
         return False  # nothing is claimed: nothing supports it
+    short = len(wanted.needed | wanted.words) < _FEW
+    asked = _claim(question) if short else _Claim(frozenset(), frozenset())
     for window in _windows(page):
         have = {_stem(found[0]) for found in _WORD.finditer(window)}
-        if wanted.needed <= have and len(wanted.words & have) >= _MOST * len(wanted.words):
+        if not wanted.needed <= have or len(wanted.words & have) < _MOST * len(wanted.words):
+            continue
+        if asked.needed <= have and len(asked.words & have) >= _MOST_ASKED * len(asked.words):
             return True
     return False
 

@@ -19,8 +19,10 @@ _SWITCH_SECONDS = 0.0005  # as `spatz serve` does, and for its reasons
 
 
 @contextmanager
-def served(settings: Settings, path: Path, data_dir: Path) -> Iterator[str]:
-    """The base URL, with /v1. path: of the model. What is asked leaves nothing outside data_dir, and needs no key."""
+def served(settings: Settings, path: Path, data_dir: Path) -> Iterator[tuple[str, str]]:
+    """The base URL, with /v1, and the model's name. path: of its weights. What is asked leaves nothing outside of
+    data_dir, and needs no key.
+    """
     from spatz.server.app import create_app
     from spatz.server.local import local_model
     from spatz.server.run import Server, bind
@@ -37,7 +39,7 @@ def served(settings: Settings, path: Path, data_dir: Path) -> Iterator[str]:
         try:
             if not started.wait(_START_SECONDS):
                 raise SpatzError("the server of the eval did not start")
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1", model.name
         finally:
             server.should_exit = True
             thread.join()

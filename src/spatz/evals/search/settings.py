@@ -39,8 +39,8 @@ def asking(
     """A client of the app in this process, with a data directory that is gone afterwards unless one is given."""
     with (
         TemporaryDirectory(prefix="spatz-eval-") as folder,
-        served(settings, model, data_dir or Path(folder)) as url,
-        SearchClient(url, settings.model, size=size) as client,
+        served(settings, model, data_dir or Path(folder)) as (url, name),
+        SearchClient(url, name, size=size) as client,
     ):
-        client.name = f"{settings.model} in this process"
+        client.name = f"{name} in this process"
         yield client
