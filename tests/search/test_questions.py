@@ -43,7 +43,13 @@ def test_the_query_is_the_question_without_what_is_said_to_the_searcher(said: st
 def test_a_follow_up_takes_what_it_lacks(earlier: list[str], said: str, query: str) -> None:
     found = question_of([*earlier, said])
     assert found.query == query and found.about and not found.wider
-    assert found.full.startswith(found.about) and found.full.endswith(said)
+    assert found.full == f"{found.about}: {said}"
+
+
+def test_what_is_asked_in_full_is_without_what_is_said_to_the_searcher() -> None:
+    assert question_of(["Can you tell me who wrote Faust, please?"]).full == "Who wrote Faust?"
+    assert question_of(["Search the web for the tower of Brenn."]).full == "Tower of Brenn"
+    assert question_of(["Who wrote Faust?"]).full == "Who wrote Faust?"
 
 
 def test_a_question_that_lacks_nothing_takes_nothing() -> None:

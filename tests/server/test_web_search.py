@@ -389,6 +389,15 @@ class TestDeciding:
         bench.model.likely = lambda prompt, text: -2.0
         assert await bench.ask("the height of tall buildings", search=WebSearch()) is None
 
+    async def test_what_a_message_shows_is_not_looked_up(self, bench: Bench) -> None:
+        shown = {"type": "text", "text": "[File 1]\nBrenn: 312\n[End of File 1]", "kind": "document"}
+        for said, searches in ((ASKED, False), ("Search the web for the tower of Brenn.", True)):
+            content = [shown, {"type": "text", "text": said}]
+            work = await bench.work(Turn([{"role": "user", "content": content}], web_search=WebSearch()))
+            bench.events = [event async for event in answer(bench.model, work.turn, work, bench.meter)]
+            assert bool(bench.actions) == searches
+        assert "[File 1]" in bench.prompt and FACT in bench.prompt
+
     async def test_none_is_never(self, bench: Bench) -> None:
         none = ToolChoice("none")
         assert await bench.ask(ASKED, search=WebSearch(), tool_choice=none) is None
@@ -420,6 +429,11 @@ class TestDeciding:
         assert bench.model.turns[-1].tool_choice == ToolChoice("none")
         assert "clock" not in bench.prompt
         assert not any(isinstance(event, CallDone) for event in bench.events)
+
+    async def test_who_asks_for_the_web_gets_it(self, bench: Bench) -> None:
+        bench.model.likely = self.leaning("tells the time")
+        said = "Search the web for the time in Brenn."
+        assert await bench.ask(said, search=WebSearch(), tools=(CLOCK,)) is not None
 
     async def test_a_named_function_is_called(self, bench: Bench) -> None:
         named = ToolChoice("required", ("clock",))

@@ -12,7 +12,7 @@ from typing import Literal
 from spatz.search.dates import about_now
 from spatz.search.phrases import any_of, phrases
 
-__all__ = ["Reading", "asks_for_facts", "asks_for_page", "is_question"]
+__all__ = ["Reading", "asks_for_facts", "asks_for_page", "asks_for_web", "is_question"]
 
 Reading = Literal["yes", "no", "open"]
 
@@ -171,6 +171,11 @@ def asks_for_facts(text: str) -> Reading:
     if _ASKS.search(head) and (_NAME.search(head) or _YEAR.search(head) or about_now(head)):
         return "yes"
     return "open"
+
+
+def asks_for_web(text: str) -> bool:
+    """Whether it says itself that the web is to be searched."""
+    return bool(_SEARCH.search(text.strip()[:LONG]))
 
 
 def is_question(text: str) -> bool:

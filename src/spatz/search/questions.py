@@ -104,8 +104,12 @@ class Question:
 
     @property
     def full(self) -> str:
-        """What is asked, with what it takes from the conversation."""
-        return f"{self.about}: {self.text}" if self.about else self.text or self.query
+        """What is asked, with what it takes from the conversation, and without what is said to whoever searches."""
+        bare = _bare(self.text)
+        if bare != self.text.rstrip("?.! "):
+            bare = bare[:1].upper() + bare[1:]
+        asked = f"{bare}?" if self.text.endswith("?") else bare
+        return f"{self.about}: {asked}" if self.about else asked
 
     @property
     def pattern(self) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from spatz.engine.request import Request
 from spatz.prompt.tools import callable_tools, chosen, undecided
 from spatz.prompt.turn import Tool, Turn, spoken
-from spatz.search.facts import asks_for_facts, asks_for_page, is_question
+from spatz.search.facts import asks_for_facts, asks_for_page, asks_for_web, is_question
 from spatz.search.questions import urls_in
 from spatz.server.served import ServedModel
 from spatz.server.tool_decision import EMPTY_QUESTION, LONGEST_QUESTION, together
@@ -63,10 +63,15 @@ async def decide(model: ServedModel, turn: Turn, request: Request) -> Decided:
         return await _among(model, turn, functions, request)
     if wanted.required:
         return Decided(True, turn)
-    return Decided(turn.tool_choice.mode != "none" and await _searches(model, _said(turn), request), turn)
+    return Decided(turn.tool_choice.mode != "none" and await _searches(model, turn, request), turn)
 
 
-async def _searches(model: ServedModel, said: str, request: Request) -> bool:
+async def _searches(model: ServedModel, turn: Turn, request: Request) -> bool:
+    said = _said(turn)
+    if asks_for_web(said):
+        return True
+    if _shows(turn):
+        return False  # it is asked about what is shown
     if urls_in(said) and asks_for_page(said):
         return True
     reading = asks_for_facts(said)
@@ -105,7 +110,9 @@ async def _among(model: ServedModel, turn: Turn, functions: tuple[Tool, ...], re
         return Decided(turn.web_search.required, chosen(turn, ()) if turn.web_search.required else text)
     must = turn.tool_choice.mode == "required"
     search = _named(functions)
-    searches = turn.web_search.required or await _searches(model, said, request)
+    searches = turn.web_search.required or await _searches(model, turn, request)
+    if searches and asks_for_web(said):
+        return Decided(True, chosen(turn, ()))
     found = await model.judge.judge(said[-LONGEST_QUESTION:], (*functions, search) if searches else functions, request)
     if found.tool == search.name and (found.calls or searches or must):
         return Decided(True, chosen(turn, ()))
@@ -128,3 +135,9 @@ def _said(turn: Turn) -> str:
     """ "" where the last message is not the user's."""
     last = turn.messages[-1]
     return spoken(last["content"]).strip() if last["role"] == "user" else ""
+
+
+def _shows(turn: Turn) -> bool:
+    """Whether the last message has documents or images in it."""
+    content = turn.messages[-1].get("content")
+    return isinstance(content, list) and any(part.get("kind") == "document" for part in content)

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 
 from spatz.engine.request import TokenLogprob
 from spatz.search.citation import Citation
-from spatz.search.citing import Citer
 from spatz.server.events import Cited, Event, TextDelta
 from spatz.server.repeats import Repeats
 from spatz.server.web_search import Findings
@@ -48,6 +47,9 @@ class _Choice:
     def __init__(self, index: int, findings: Findings) -> None:
         self.ended = False
         self._index = index
+        # What it takes to read claims is loaded with the first answer that makes any.
+        from spatz.search.citing import Citer
+
         self._citer = Citer(findings.passages, findings.question)
         # What JSON and grammars make of an answer may have the same lines again and again.
         self._repeats = Repeats(findings.question) if findings.turn.output_format is None else None
