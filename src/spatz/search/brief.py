@@ -1,17 +1,18 @@
 """What the model is shown of the passages: numbered and delimited before the question, the best sentence beside it.
 
 Sits between ranking.py and the turn: `put` gives the messages with the passages in them. They come as an exchange of
-their own before the user's last message, and in that message what says most to the question comes once more: what else
-stands near a question misleads a small model, and a message's border keeps it off. Measured over 50 questions with the
-embedded model (answers that hold the fact; a sentence of another page says the same of another name):
+their own before the user's last message, best last, and in that message what says most to the question comes once more:
+what else stands near a question misleads a small model, and a message's border keeps it off. Measured with the embedded
+model over 50 questions, to each of which another page has the same sentence with another name and another value:
 
-| the three best passages | the best sentence | right |
-| --- | --- | --- |
-| before the question, in one message | - | 32 % |
-| before the question, in one message | between them and the question | 76 to 80 % |
-| in the system's message | in the question's | 90 % |
-| in a message of their own | in the question's | 90 % |
-| not shown | in the question's | 96 % |
+| passages | beside the question | told to | right |
+| --- | --- | --- | --- |
+| in the question's message | nothing | nothing | 32 % |
+| in the question's message | the best sentence | answer with its words | 80 % |
+| in the system's, or a message of their own | the best sentence | answer with its words | 90 % |
+| in a message of their own, best last | the best sentence | answer in a full sentence, copied | 92 % |
+| in a message of their own, best last | the best sentence | copy the sentence that answers | 96 % |
+| in a message of their own | nothing; the model's message ends with it | answer with its words | 74 % |
 
 Text of pages is data: parts of kind "document", in which nothing can end a passage or begin another.
 """
@@ -39,7 +40,7 @@ TITLE = 120  # characters of a page's title that are shown
 ROLE = "You answer questions with what the text says, in its own words."
 INTRODUCTION = "Pages of the web:"
 READ = "I have read the pages."
-RULE = "Answer with the words of the text."
+RULE = "Copy the sentence of the text that answers the question."
 
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
 _BLANK = re.compile(r"\n\s*\n")
@@ -47,7 +48,7 @@ _BLANK = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    before: str  # the numbered passages; data ("document"), never instructions
+    before: str  # the numbered passages, best last; data ("document"), never instructions
     focus: str  # what of them is said again beside the question; "" for nothing
     passages: tuple[Passage, ...]  # that are shown; the one with the number 1 is the first
     tokens: int  # that it adds to the prompt
@@ -56,19 +57,21 @@ class Brief:
         """The conversation with this in it. What was said in it stays as it was, word for word."""
         last = max(place for place, message in enumerate(messages) if message["role"] == "user")
         content = messages[last]["content"]
-        said = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+        said = [_text(content)] if isinstance(content, str) else list(content)
         earlier = [dict(message) for message in messages[:last]]
         if not any(message["role"] in ("system", "developer") for message in earlier):
             earlier.insert(0, {"role": "system", "content": ROLE})
-        shown = [{"type": "text", "text": INTRODUCTION}, {"type": "text", "text": self.before, "kind": "document"}]
-        asked = [{"type": "text", "text": "Question:"}, *said]
+        shown = [_text(INTRODUCTION), {"type": "text", "text": self.before, "kind": "document"}]
+        asked = said
         if self.focus:
-            beside = [{"type": "text", "text": "Text:"}, {"type": "text", "text": self.focus, "kind": "document"}]
-            asked = [*beside, *asked, {"type": "text", "text": RULE}]
+            beside = [_text("Text:"), {"type": "text", "text": self.focus, "kind": "document"}]
+            asked = [*beside, _text("\nQuestion:"), *said, _text(RULE)]
+        exchange: list[dict[str, Any]] = []
+        if self.before:
+            exchange = [{"role": "user", "content": shown}, {"role": "assistant", "content": READ}]
         return [
             *earlier,
-            {"role": "user", "content": shown},
-            {"role": "assistant", "content": READ},
+            *exchange,
             {**messages[last], "content": asked},
             *(dict(message) for message in messages[last + 1 :]),
         ]
@@ -76,23 +79,34 @@ class Brief:
 
 def brief(passages: Sequence[Passage], question: str, *, size: Size, count: Callable[[str], int], room: int) -> Brief:
     """passages: as ranked, best first. question: in full, as for rank. count: how many tokens a text has. room: tokens
-    that the brief may take, whatever the size allows. Passages that do not fit are left out, worst first; of the best
-    one, what fits is shown.
+    that the brief may take, whatever the size allows. Passages that do not fit are left out; where none does, as much
+    of the best one is shown as fits.
     """
-    left = min(TOKENS[size], room) - FRAME
-    beside = focus(question, passages[: PASSAGES[size]], FOCUS)
-    left -= count(beside)
+    most = min(TOKENS[size], room)
+    chosen = passages[: PASSAGES[size]]
+    beside = _harmless(focus(question, chosen, FOCUS))
+    left = most - FRAME - count(beside)
     shown: list[Passage] = []
     texts: list[str] = []
-    for passage in passages[: PASSAGES[size]]:
+    for passage in chosen:
         text = _framed(passage, len(shown) + 1)
         cost = count(text) + 1
-        if cost > left:
-            continue
-        left -= cost
-        shown.append(passage)
-        texts.append(text)
-    return Brief("\n\n".join(texts), _harmless(beside), tuple(shown), min(TOKENS[size], room) - left)
+        if cost <= left:
+            left -= cost
+            shown.append(passage)
+            texts.append(text)
+    if chosen and not shown:
+        # There is room for hardly more than one sentence.
+        best = chosen[0]
+        beside = _harmless(focus(question, [best], FOCUS) or best.body)
+        while beside and FRAME + count(beside) > most:
+            beside = beside[: len(beside) * 3 // 4]
+        shown, left = [best], most - FRAME - count(beside)
+    return Brief("\n\n".join(reversed(texts)), beside, tuple(shown), most - left)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def _framed(passage: Passage, number: int) -> str:

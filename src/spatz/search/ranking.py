@@ -25,7 +25,9 @@ TITLED = 0.35  # in the page's title
 FEW = 3  # passages of one page, while others have any
 SAME = 0.7  # of a passage's words that a better one has too, and it says nothing new
 RUN = 5  # words in a row that are compared for that
-ENOUGH = 0.4  # what a passage must cover to be to the point
+# What a passage must cover to be to the point. Of 100 questions whose answer was on the pages none was taken for one
+# without, at 0.6 five; of 30 without an answer 9 were taken for ones with it (all about a known subject), at 0.6 six.
+ENOUGH = 0.4
 
 
 def rank(question: str, queries: Sequence[str], pages: Sequence[Page], *, most: int) -> list[Passage]:

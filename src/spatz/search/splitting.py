@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from spatz.search.abbreviations import stop_ends
 from spatz.search.page import Page
 from spatz.search.passage import Passage
 
@@ -26,7 +27,7 @@ LEVELS = 2  # headings that are shown above a passage
 LEADING = 120  # of a line that says what follows it, and belongs to it
 CELLS = 24  # columns whose heads are repeated in each row
 MOST_TEXT = 4_000_000  # of a page that are looked at
-MOST_LINE = 4_000  # of a paragraph without an end of a sentence that stay together
+LONGEST_WORD = 32  # before a full stop, of those that may be an abbreviation
 
 _Kind = Literal["code", "heading", "table", "item", "text"]
 
@@ -40,23 +41,25 @@ _BLOCK = re.compile(
     | ^(?P<heading>{_HEAD}[^\n]*)
     | (?P<table>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)
     | ^(?P<item>[ \t]*{_MARK}[^\n]*(?:\n(?!{_FENCE}|{_HEAD}|[ \t]*\||[ \t]*{_MARK})[ \t]*\S[^\n]*)*)
+    | ^(?P<under>[^\s|>-][^\n]{{0,200}}\n[ ]{{0,3}}(?:={{3,}}|-{{3,}}|~{{3,}})[ \t]*$)
     | ^(?P<text>[ \t]*\S[^\n]*(?:\n(?!{_FENCE}|{_HEAD}|[ \t]*\||[ \t]*{_MARK})[ \t]*\S[^\n]*)*)
     """,
     re.MULTILINE | re.VERBOSE,
 )
-_UNDERLINED = re.compile(r"([^\n]{1,200})\n[ \t]*(=|-|~|\*|\^)\2{2,}[ \t]*$")
 _BOLD = re.compile(r"(?:\*\*|__)([^*_\n]{1,100})(?:\*\*|__):?$")
 _RULE = re.compile(r"[\s|:*_=~.+-]*$")
-# Where one sentence ends: not behind an initial or the usual abbreviations, and before what may begin another.
-_SENTENCE = re.compile(
-    # Nor behind the number of a day: "am 11. März".
-    r"(?:(?<![.\s][A-Z])(?<!\b\d)(?<!\b\d\d)(?<!\be\.g)(?<!\bi\.e)(?<!\bcf)(?<!\bvs)(?<!\bNo)(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bSt)"
-    r"[.!?]+[\"'\u2019\u201d)\]*_`]{0,4}(?=\s+[\"'\u2018\u201c(\[*_`]{0,4}[^\W_a-z]|\s*$)|[\u3002\uff01\uff1f])"
+# Where a sentence may end, with the word that follows; what ends one in writing without spaces does so anywhere.
+_STOP = re.compile(
+    r"[.!?\u2026]+[\"'\u2019\u201d)\]*_`]{0,4}(?=\s{1,40}[\"'\u2018\u201c(\[*_`]{0,4}(\w{0,32}))|[\u3002\uff01\uff1f]"
 )
+_LAST_WORD = re.compile(r"[^\s(\[\"'*_`/]*$")
 _LINK = re.compile(
     r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200})?(?:[ ]\"[^\"\n]{0,200}\")?\)"
 )
-_EMPHASIS = re.compile(r"\*\*|(?<![\w*])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w*])|(?<!\w)__?(?=\w)|(?<=\w)__?(?!\w)|`")
+_STRONG = re.compile(r"\*\*([^*\n]{1,300})\*\*")
+_EMPHASIS = re.compile(
+    r"\*(?<![\w*]\*)([^\s*](?:[^*\n]{0,200}[^\s*])?)\*(?![\w*])|_(?<!\w_)([^\s_][^_\n]{0,200}?)_(?!\w)"
+)
 _BAR = re.compile(r"(?<!\\)\|")
 
 
@@ -85,9 +88,14 @@ def split(page: Page) -> list[Passage]:
 def sentences(text: str) -> Iterator[tuple[int, int]]:
     """Characters [start, end) of a text's sentences, without the white space between them."""
     start = 0
-    for found in _SENTENCE.finditer(text):
-        yield start, found.end()
-        start = found.end()
+    for found in _STOP.finditer(text):
+        at, end = found.span()
+        if found[1] is not None and text[at] == "." and end == at + 1:
+            word = _LAST_WORD.search(text, max(start, at - LONGEST_WORD), at)
+            if not stop_ends(word[0] if word else "", found[1]):
+                continue
+        yield start, end
+        start = end
         while start < len(text) and text[start].isspace():
             start += 1
     if start < len(text):
@@ -98,9 +106,11 @@ def plain(text: str) -> str:
     """Markdown as one line of text: links by what they are called, without marks of emphasis."""
     if "](" in text:
         text = _LINK.sub(r"\1", text)
-    if "*" in text or "_" in text or "`" in text:
-        text = _EMPHASIS.sub("", text)
-    return " ".join(text.split())
+    if "*" in text:
+        text = _STRONG.sub(r"\1", text)
+    if "*" in text or "_" in text:
+        text = _EMPHASIS.sub(r"\1\2", text)
+    return " ".join(text.replace("`", "").split())
 
 
 def _pieces(markdown: str) -> Iterator[_Piece]:
@@ -115,10 +125,11 @@ def _pieces(markdown: str) -> Iterator[_Piece]:
             mark = said.lstrip()
             level = len(mark) - len(mark.lstrip("#"))
             said = mark.strip("# \t")
+        elif found["under"] is not None:
+            said, _, line = said.partition("\n")
+            level = 1 if "=" in line else 2
         elif kind == "text":
-            if under := _UNDERLINED.match(said.strip()):
-                level, said = (1 if under[2] == "=" else 2), under[1]
-            elif bold := _BOLD.match(said.strip()):
+            if bold := _BOLD.match(said.strip()):
                 level, said = 7, bold[1]
             elif _RULE.match(said):
                 continue
