@@ -261,6 +261,7 @@ PLAIN = os.urandom(300_000) + b"a" * 700_000
         ("identity", PLAIN),
         ("gzip", b""),
     ],
+    ids=["gzip", "two-members", "zlib", "deflate", "identity", "empty"],  # the same in each process
 )
 async def test_encodings(served: Web, encoding: str, body: bytes) -> None:
     served.pages["/"] = answer(body, f"Content-Encoding: {encoding}")
@@ -276,6 +277,7 @@ async def test_encodings(served: Web, encoding: str, body: bytes) -> None:
         ("br", b"x"),
         ("zstd", b"x"),
     ],
+    ids=["cut", "none", "twice", "br", "zstd"],
 )
 async def test_encodings_that_are_damaged_or_were_not_asked_for(served: Web, encoding: str, body: bytes) -> None:
     served.pages["/"] = answer(body, f"Content-Encoding: {encoding}")

@@ -2,8 +2,8 @@
 
 Runs in a worker process (worker.py), because what it reads is not trusted. Web pages take a short way here, six times
 as fast as the one of messages (inputs/html.py): ten thousand of them are read, and what is navigation is told by a
-page's own landmarks instead of by trying what an article might be. All else is read as in messages, but pictures are
-not: an image is no document, and a scanned page has no text here.
+page's own landmarks instead of by trying what an article might be. All else is read as in messages, a PDF's
+scanned pages, too; but an image alone is no document.
 What a page says beside its text comes back in notes of the Document, since that is what passes between processes.
 """
 
@@ -26,6 +26,8 @@ MOST_LINK = 2_000  # characters
 LEAST_MAIN = 80  # characters of a landmark that may stand for its page
 
 _FACTS = "page_facts"
+# Notes that say nothing of what is missing in the index.
+_EXPECTED = (_FACTS, "boilerplate_left_out", "hidden_text_left_out", "no_table")
 _DATE = re.compile(r"\s*(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))(?!\d)")
 # In this order: when it was written before when it was touched.
 _DATES = (
@@ -108,9 +110,7 @@ def reading_of(document: Document) -> Reading:
         base=base[:MOST_LINK] if isinstance(base, str) else "",
         index=facts.get("index") is not False,
         follow=facts.get("follow") is not False,
-        notes=tuple(
-            note.message for note in document.notes if note.code not in (_FACTS, "boilerplate_left_out", "no_table")
-        ),
+        notes=tuple(note.message for note in document.notes if note.code not in _EXPECTED),
     )
 
 
