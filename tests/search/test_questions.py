@@ -61,6 +61,7 @@ def test_a_question_without_a_name_is_asked_both_ways() -> None:
     found = question_of(["What is the Vesper network?", "When does the root certificate expire?"])
     assert found.query == "When does the root certificate expire"
     assert found.wider == "Vesper network When does the root certificate expire"
+    assert found.full == "Vesper network: When does the root certificate expire?"
 
 
 def test_of_a_long_message_the_last_question_is_asked() -> None:

@@ -78,7 +78,7 @@ _LANGUAGES = {
 }
 _COMMON = {code: frozenset(words.split()) for code, words in _LANGUAGES.items()}
 _OWN_WORDS = """
-you your me my we our us i he she they them his her their its be been am will would could should may might there then
+heard know knows wonder you your me my we our us i he she they them his her their its be been am will would could should may might there then
 than also just any some so not no yes please tell give say said mean means thing things one ones du ich sie wir ihr mein
 dein mir dir bitte je tu nous vous mon ton yo tú mi sus
 """
@@ -99,7 +99,7 @@ class Question:
     query: str  # what to search for; "" where nothing is asked
     urls: tuple[str, ...] = ()  # that the message names, each once
     language: str = ""  # ISO 639-1 where it can be told
-    about: str = ""  # what of the conversation the query took, "" for nothing
+    about: str = ""  # what it takes of the conversation, "" for nothing
     wider: str = ""  # a second query, with what it may have left to the conversation; "" for none
 
     @property
@@ -133,7 +133,7 @@ def question_of(said: Sequence[str]) -> Question:
             query = _FOLLOW_UP.sub("", query).strip()
             query = f"{about} {query}".strip()
         elif subject and not _NAMED.search(text):
-            wider = f"{subject} {query}"[:LONGEST_QUERY].strip()
+            about, wider = subject, f"{subject} {query}"[:LONGEST_QUERY].strip()
     return Question(text, query[:LONGEST_QUERY].strip(), urls, language_of(plain), about, wider)
 
 
