@@ -30,6 +30,8 @@ def told(text: str, cuts: list[int]) -> tuple[str, bool]:
         ("The tower is 3.5 m high. The tower is 3.7 m high.", "The tower is 3.5 m high. The tower is 3.7 m high."),
         ("It is 312 metres. Question: How high is it? Answer: 312", "It is 312 metres."),
         ("Question: How high? It is 312 metres.", "Question: How high? It is 312 metres."),
+        ("The tower is very high.\n\nThe tower is very high.\n", "The tower is very high."),
+        ("The tower is very high.\n\n", "The tower is very high.\n\n"),
         ("", ""),
     ],
 )

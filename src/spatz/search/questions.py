@@ -78,7 +78,8 @@ _LANGUAGES = {
 }
 _COMMON = {code: frozenset(words.split()) for code, words in _LANGUAGES.items()}
 _OWN_WORDS = """
-heard know knows wonder you your me my we our us i he she they them his her their its be been am will would could should may might there then
+heard know knows wonder
+you your me my we our us i he she they them his her their its be been am will would could should may might there then
 than also just any some so not no yes please tell give say said mean means thing things one ones du ich sie wir ihr mein
 dein mir dir bitte je tu nous vous mon ton yo tú mi sus
 """

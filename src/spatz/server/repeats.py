@@ -34,8 +34,8 @@ class Repeats:
         if self.ended:
             return ""
         self._sentence += text
-        out = []
-        while (end := _END.search(self._sentence)) is not None:
+        out: list[str] = []
+        while (end := self._end()) is not None:
             sentence, rest = self._sentence[: end.end()], self._sentence[end.end() :]
             plain = _plain(sentence)
             if plain and not self._said:
@@ -52,6 +52,10 @@ class Repeats:
             out.append(self._sentence[self._told :])
             self._told = len(self._sentence)
         return "".join(out)
+
+    def _end(self) -> re.Match[str] | None:
+        """Of the sentence; blank lines belong to what follows them."""
+        return _END.search(self._sentence, len(self._sentence) - len(self._sentence.lstrip()))
 
     def end(self) -> str:
         """What was held back and is no repetition: the text has ended."""
