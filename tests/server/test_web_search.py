@@ -177,6 +177,18 @@ async def test_it_searches_answers_and_cites_in_this_order(bench: Bench) -> None
     assert [part.get("kind") for part in parts if FACT in part["text"]] == ["document"]
 
 
+async def test_an_answer_begins_with_what_a_page_says(bench: Bench) -> None:
+    await bench.ask(ASKED)
+    assert f'quote: "{FACT}"' in bench.sentence
+    await bench.ask(f"{ASKED} Say it in one word.")
+    assert not bench.sentence and FACT in bench.prompt
+    await bench.ask(ASKED, output_format=JsonFormat())
+    assert not bench.sentence
+    bench.model.dialect = replace(bench.model.dialect, trained=True)
+    await bench.ask(ASKED)
+    assert not bench.sentence and FACT in bench.prompt
+
+
 async def test_each_choice_is_cited(bench: Bench) -> None:
     await bench.ask(ASKED, n=2)
     assert [event.index for event in bench.events if isinstance(event, Cited)] == [0, 1]

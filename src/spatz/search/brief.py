@@ -52,6 +52,7 @@ class Brief:
     focus: str  # what of them is said again beside the question; "" for nothing
     passages: tuple[Passage, ...]  # that are shown; the one with the number 1 is the first
     tokens: int  # that it adds to the prompt
+    quotes: tuple[str, ...] = ()  # the focus's sentences, as far as they are whole
 
     def put(self, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The conversation with this in it. What was said in it stays as it was, word for word."""
@@ -84,7 +85,8 @@ def brief(passages: Sequence[Passage], question: str, *, size: Size, count: Call
     """
     most = min(TOKENS[size], room)
     chosen = passages[: PASSAGES[size]]
-    beside = _harmless(focus(question, chosen, FOCUS))
+    told = [_harmless(sentence) for sentence in focus(question, chosen)]
+    beside = " ".join(told)[:FOCUS].rstrip()
     left = most - FRAME - count(beside)
     shown: list[Passage] = []
     texts: list[str] = []
@@ -98,11 +100,12 @@ def brief(passages: Sequence[Passage], question: str, *, size: Size, count: Call
     if chosen and not shown:
         # There is room for hardly more than one sentence.
         best = chosen[0]
-        beside = _harmless(focus(question, [best], FOCUS) or best.body)
+        beside = _harmless(" ".join(focus(question, [best])) or best.body)[:FOCUS]
         while beside and FRAME + count(beside) > most:
             beside = beside[: len(beside) * 3 // 4]
         shown, left = [best], most - FRAME - count(beside)
-    return Brief("\n\n".join(reversed(texts)), beside, tuple(shown), most - left)
+    quotes = tuple(sentence for sentence in told if sentence and sentence in beside)
+    return Brief("\n\n".join(reversed(texts)), beside, tuple(shown), most - left, quotes)
 
 
 def _text(text: str) -> dict[str, Any]:

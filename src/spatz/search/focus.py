@@ -20,8 +20,8 @@ MOST = 3  # sentences
 LENGTH = 2_400  # characters of a sentence that halve its worth
 
 
-def focus(question: str, passages: Sequence[Passage], most: int) -> str:
-    """One line of text, from the passages; most: characters of it. "" where none has a word of the question."""
+def focus(question: str, passages: Sequence[Passage]) -> list[str]:
+    """Of the passages' sentences, at most three, the most telling first; none where none has a word of the question."""
     told = [sentence for passage in passages for sentence in _sentences(passage.body)]
     wanted = terms(question)
     inside = counted(told, wanted)
@@ -41,7 +41,7 @@ def focus(question: str, passages: Sequence[Passage], most: int) -> str:
             break
         taken.append(best)
         left = {term: tells for term, tells in left.items() if best not in inside[term]}
-    return " ".join(told[at] for at in taken)[:most]
+    return [told[at] for at in taken]
 
 
 def _sentences(body: str) -> list[str]:

@@ -52,7 +52,7 @@ class _Choice:
 
         self._citer = Citer(findings.passages, findings.question)
         # What JSON and grammars make of an answer may have the same lines again and again.
-        self._repeats = Repeats(findings.question) if findings.turn.output_format is None else None
+        self._repeats = Repeats(findings.question) if findings.plain else None
         self._logprobs: list[TokenLogprob] = []  # of what is held back
 
     def tell(self, event: TextDelta) -> Iterator[Event]:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from spatz.engine.request import ContextMode, Request
 from spatz.prompt.tools import chosen
-from spatz.prompt.turn import GrammarFormat, Location, Message, Turn, WebSearch, spoken
-from spatz.search.brief import Size, brief
+from spatz.prompt.turn import GrammarFormat, Location, Message, OutputFormat, Turn, WebSearch, spoken
+from spatz.search.brief import Brief, Size, brief
 from spatz.search.care import cleaned
 from spatz.search.dates import dated, freshness_of
 from spatz.search.facts import asks_for_facts
@@ -30,6 +30,7 @@ from spatz.search.passage import Passage
 from spatz.search.places import placed
 from spatz.search.query import SearchQuery
 from spatz.search.questions import Question, question_of
+from spatz.search.quoting import asks_plainly, quote_grammar
 from spatz.search.ranking import rank, tells
 from spatz.search.result import ProviderReport, SearchResult
 from spatz.search.splitting import split
@@ -71,6 +72,7 @@ class Findings:
     question: str
     passages: tuple[Passage, ...]
     use: SearchUse
+    plain: bool = True  # the answer is a text, and not of a form that the client asked for
 
 
 def question_in(messages: Sequence[Message]) -> Question:
@@ -233,8 +235,18 @@ class Research:
         if not passages:
             return Findings(self._without(), question, (), self._use(pages, (), 0))
         made = brief(passages, question, size=self._wanted.size, count=self._count, room=room)
-        turn = replace(self._answering, messages=made.put(self._turn.messages))
-        return Findings(turn, question, made.passages, self._use(pages, made.passages, made.tokens))
+        turn = replace(self._answering, messages=made.put(self._turn.messages), output_format=self._format(made))
+        plain = self._turn.output_format is None
+        return Findings(turn, question, made.passages, self._use(pages, made.passages, made.tokens), plain)
+
+    def _format(self, made: Brief) -> OutputFormat | None:
+        """The client's, or that it begins with what a page says, where the model is better not left to itself."""
+        turn = self._turn
+        if turn.output_format is None and not self._model.dialect.trained:
+            said = [spoken(message["content"]) for message in turn.messages if message["role"] == "user"]
+            grammar = quote_grammar(made.quotes) if asks_plainly(said[-1], turn.messages) else ""
+            return GrammarFormat("lark", grammar) if grammar else None
+        return turn.output_format
 
     def _passages(self, question: str, pages: Sequence[Page]) -> list[Passage]:
         """What says something to the point, best first; of a page that was asked for as a whole, its beginning."""
