@@ -63,6 +63,9 @@ def test_elements(html: str, markdown: str) -> None:
         ("<tr><td><p>a</p><p>b</p><td><ul><li>c<li>d</ul>", ["| a b | - c - d |", "| --- | --- |"]),
         ("<tr><td>only<tr><td>column", ["only", "", "column"]),
         ("<tr><td>layout<td><table><tr><td>a<td>b</table>", ["layout", "", "| a | b |", "| --- | --- |"]),
+        ("<p>text<tr><td>a<td>b</tr>more", ["text", "", "more", "", "| a | b |", "| --- | --- |"]),
+        ("<form><tr><td>a<td>b</tr></form>", ["| a | b |", "| --- | --- |"]),
+        ("<p><b>all<div>of it</div></p>", ["all", "", "of it"]),
         ("<tr><td colspan=999999999>a<td rowspan=999999999>b", None),
     ],
 )

@@ -30,6 +30,7 @@ BLOCKS = _names(
 )
 # Of a web page; in a file that was sent on purpose it is left out, too, and said so.
 BOILERPLATE = frozenset({"nav", "aside", "button", "dialog", "menu"})
+TABLE_PARTS = frozenset({"td", "th", "caption", "col", "colgroup"})
 HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "kbd": "`", "samp": "`", "del": "~~", "s": "~~"}
 MAX_DEPTH = 120  # deeper elements give their text alone
@@ -146,7 +147,27 @@ class MarkdownWriter:
         return ["\n".join(items)] if items else []
 
     def _table(self, element: Element, depth: int) -> list[str]:
-        """A Markdown table; one that only lays a page out gives what its cells hold."""
+        """A Markdown table; one that only lays a page out gives what its cells hold.
+
+        What stands in it beside its cells comes before it, as browsers show it.
+        """
+        return self._strays(element, depth) + self._cells_of(element, depth)
+
+    def _strays(self, element: Element, depth: int) -> list[str]:
+        """element: a table, or what holds rows in it."""
+        found = _paragraph(element.text or "")
+        for child in element:
+            name = local(child)
+            if not name or name in TABLE_PARTS:
+                pass
+            elif depth <= MAX_DEPTH and (name in ("tr", "tbody", "thead", "tfoot") or _wraps_rows(child)):
+                found += self._strays(child, depth + 1)
+            elif not self._skips(name):
+                found += self._block(child, name, depth + 1)
+            found += _paragraph(child.tail or "")
+        return found
+
+    def _cells_of(self, element: Element, depth: int) -> list[str]:
         rows = _rows(element)
         plain = all(
             local(part) != "table" and not (part is not cell and local(part) in HEADINGS)
@@ -214,16 +235,20 @@ def _control(element: Element) -> str:
     return f" {element.get('value')} " if shown and element.get("value") else ""
 
 
-def _rows(element: Element) -> list[list[Element]]:
-    """The rows of this table, not those of tables in it."""
+def _rows(element: Element, depth: int = 0) -> list[list[Element]]:
+    """The rows of this table, not those of tables in it; also where a form or the like stands around some of them."""
     rows = []
-    for child in element:
+    for child in element if depth <= MAX_DEPTH else ():
         name = local(child)
-        if name in ("thead", "tbody", "tfoot"):
-            rows += _rows(child)
-        elif name == "tr":
+        if name == "tr":
             rows.append([cell for cell in child if local(cell) in ("td", "th")])
+        elif name and name != "table" and name not in TABLE_PARTS:
+            rows += _rows(child, depth + 1)
     return rows
+
+
+def _wraps_rows(element: Element) -> bool:
+    return local(element) != "table" and bool(_rows(element))
 
 
 def _span(cell: Element, name: str) -> int:
