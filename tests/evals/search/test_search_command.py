@@ -29,7 +29,7 @@ def test_answers_from_end_to_end(model_path: Path, tmp_path: Path, capsys: pytes
     assert data["all"]["cites"] and data["all"]["offsets"] == 1 and data["all"]["precision"] >= 0.7
     assert data["nowhere"]["all"] == 1
     for answer in answers:
-        assert answer["first_token_s"] > 0 and answer["prompt_tokens"] > 0 and len(answer["search"]["pages"]) == 5
+        assert answer["first_token_s"] > 0 and answer["prompt_tokens"] > 0 and 3 <= len(answer["search"]["pages"]) <= 5
     out = capsys.readouterr().out
     for words in ("indexed 30 pages", "hit@5", "1 questions without an answer", "first token median"):
         assert words in out
