@@ -7,6 +7,7 @@ not matter. They are long, so each is compiled when it is first used: a server s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 
 __all__ = ["Phrases", "any_of", "phrases"]
@@ -28,6 +29,9 @@ class Phrases:
 
     def match(self, text: str) -> re.Match[str] | None:
         return self._pattern.match(text)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        return self._pattern.finditer(text)
 
     def sub(self, new: str, text: str) -> str:
         """For the first that is found."""
