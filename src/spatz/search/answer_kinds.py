@@ -147,7 +147,7 @@ KINDS: tuple[Kind, ...] = (
         "age",
         asks=r"how old|wie alt|quel âge|cuántos años tiene\w*",
         noun=r"age|birthday|birth ?date|alter|geburtstag|geburtsdatum|âge|anniversaire|edad|cumpleaños",
-        holds=rf"{_measured(_TIMES)}|\b(?:born|aged?|founded|built|since|geboren|née?|nació)\b[^.]{0, 80}\d",
+        holds=rf"{_measured(_TIMES)}|\b(?:born|aged?|founded|built|since|geboren|née?|nació)\b[^.]{{0,80}}\d",
     ),
     _kind(
         "length",

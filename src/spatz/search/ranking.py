@@ -28,10 +28,10 @@ SAME = 0.7  # of a passage's words that a better one has too, and it says nothin
 RUN = 5  # words in a row that are compared for that
 MOST_PARTS = 4  # questions in one
 LOOKED = 5  # passages in which an answer is looked for: what a model is shown of them
-# What must stand in and around the best sentence. Of 100 questions whose answer was on the pages none was taken for one
-# without; of 30 without one all were told. Over real manuals, of 77 questions with an answer in what is looked at 2 were
-# taken for ones without, and of 90 that ask what the manuals do not tell of their subjects 77 were told (at 0.25: 1 and
-# 68, at 0.4: 10 and 80). By the words of the question that a passage has, whatever it asks for: 9 and 58.
+# What must stand in and around the best sentence. Of 100 questions whose answer was on the pages none was taken for
+# one without; of 30 without one all were told. Over real manuals, of 77 questions with an answer in what is looked at
+# 2 were taken for ones without, and of 90 that ask what the manuals do not tell of their subjects 77 were told (at
+# 0.25: 1 and 68, at 0.4: 10 and 80). By the words of the question that a passage has, whatever it asks for: 9 and 58.
 ENOUGH = 0.32
 
 
