@@ -12,7 +12,9 @@ import pytest
 from evals.canned_server import answering
 from spatz.cli import main
 from spatz.errors import ConfigError
+from spatz.evals import haystack
 from spatz.evals.plan import PERPLEXITY, TASKS, lengths_of, tasks_of
+from spatz.evals.sources import documents
 
 
 @pytest.fixture
@@ -77,7 +79,10 @@ def test_perplexity(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixt
             assert 0.5 < curve["nll"] < 6 and curve["bins"][-1]["end"] == length
 
 
-def test_text_is_counted(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_is_counted(flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = documents()
+    few = [[item for item in known if item.kind == kind][:60] for kind in ("prose", "code")]
+    monkeypatch.setattr(haystack, "documents", lambda: few[0] + few[1])  # all of it takes many seconds
     assert main([*flags, "--lengths", "1k", "--needles", "1", "--count-text", "--answer-prefix"]) == 0
     captured = capsys.readouterr().out
     assert "tokens of prose" in captured and "tokens of code" in captured
