@@ -31,7 +31,8 @@ LEAST = 4  # letters that two words must begin with alike
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 # Joined by what joins parts of one name, or with digits in it: as_completed, read-only, v2.3.1, --max-size, C++.
 _NAME = re.compile(
-    r"-{0,2}[^\W_]+(?:[._/:@+-]+[^\W_]+)+|--?[^\W\d_][^\W_]+|_*[^\W_]+(?:_[^\W_]+)+|[^\W\d_]+\d[^\W_]*|[^\W\d_]+(?:\+\+|#)"
+    r"-{0,2}[^\W_]{1,80}(?:[._/:@+-]+[^\W_]+)+|--?[^\W\d_][^\W_]+|_*[^\W_]{1,80}(?:_[^\W_]+)+"
+    r"|[^\W\d_]{1,80}\d[^\W_]*|[^\W\d_]{1,80}(?:\+\+|#)"
 )
 _ENDINGS = (
     ("ational", "at"), ("ations", "at"), ("ation", "at"), ("ators", "at"), ("ator", "at"), ("ating", "at"),
