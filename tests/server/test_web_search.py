@@ -189,6 +189,18 @@ async def test_an_answer_begins_with_what_a_page_says(bench: Bench) -> None:
     assert not bench.sentence and FACT in bench.prompt
 
 
+async def test_searches_are_counted(bench: Bench) -> None:
+    known = metrics()
+    bench.meter = Meter(known, Caller())
+    await bench.ask(ASKED)
+    bench.provider.error = "it is closed"
+    await bench.ask("Who built the tower of Brenn?")
+    value = known.registry.get_sample_value
+    assert value("spatz_search_seconds_count", {"outcome": "found"}) == 1
+    assert value("spatz_search_seconds_count", {"outcome": "nothing"}) == 1
+    assert value("spatz_search_failures_total", {"what": "scripted"}) == 1
+
+
 async def test_each_choice_is_cited(bench: Bench) -> None:
     await bench.ask(ASKED, n=2)
     assert [event.index for event in bench.events if isinstance(event, Cited)] == [0, 1]

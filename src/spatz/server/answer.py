@@ -147,6 +147,7 @@ async def answer(model: ServedModel, turn: Turn, work: Work, meter: Meter) -> As
                 async for step in events:
                     yield step
             found = research.findings
+            meter.searched(found.use)
             turn, request = found.turn, await _completed(model, found.turn, request)
     elif work.undecided:
         turn = await model.judge.decide(turn, request)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spatz.engine.request import Request, Usage
+from spatz.search.use import SearchUse
 from spatz.server.caller import Caller
 from spatz.server.limits import Ticket
 from spatz.server.metrics import Metrics, Stopwatch
@@ -33,6 +34,9 @@ class Meter:
         self._counters = counters
         self._ticket = ticket
         self._counted = False
+
+    def searched(self, use: SearchUse) -> None:
+        self._metrics.searched(use)
 
     def watch(self, choices: int) -> Stopwatch:
         return Stopwatch(self._metrics, choices)

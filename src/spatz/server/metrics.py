@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from spatz.engine.request import ContextUse
 from spatz.engine.stats import EngineStats
+from spatz.search.use import SearchUse
 
 __all__ = ["CONTENT_TYPE", "Metrics", "Stopwatch"]
 
@@ -88,6 +89,28 @@ class Metrics:
             buckets=FIRST_TOKEN,
             registry=self.registry,
         )
+
+        self.searches = Histogram(
+            "spatz_search_seconds",
+            "Time to search the web and to read its pages for an answer, by whether they said anything to the point",
+            ["outcome"],
+            buckets=FIRST_TOKEN,
+            registry=self.registry,
+        )
+        self.search_failures = Counter(
+            "spatz_search_failures",
+            "Providers, by name, and pages, by code, of which nothing came",
+            ["what"],
+            registry=self.registry,
+        )
+
+    def searched(self, use: SearchUse) -> None:
+        self.searches.labels("found" if use.tokens else "nothing").observe(use.seconds)
+        for report in use.providers:
+            if report.error:
+                self.search_failures.labels(report.name).inc()
+        for failure in use.failures:
+            self.search_failures.labels(failure.code).inc()
 
     def read_input(self, kind: str, seconds: float) -> None:
         """kind: image, pdf, text or failed."""
