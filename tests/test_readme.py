@@ -38,6 +38,7 @@ def test_scripts_that_are_named_can_be_run(path: Path) -> None:
 
 def test_commands_and_models_that_are_named_exist() -> None:
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    commands |= {group.name for group in app.registered_groups if group.name}
     lines = [line for line in code_of(README.read_text()) if line.startswith("spatz ")]
     assert {line.split()[1] for line in lines} <= commands
     assert len(lines) >= 5

@@ -37,6 +37,7 @@ class Guests:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="bench-guest")
         self._turn = threading.Lock()
         self._asking: list[Client] = []
+        self._left = False
         self._failed: SpatzError | None = None
         self.seconds: list[float] = []  # to the first token, of each that was answered
 
@@ -51,6 +52,7 @@ class Guests:
         self._pacer.join()
         if error is not None:
             with self._turn:
+                self._left = True
                 for client in self._asking:
                     client.leave()  # nobody wants to know any more
         self._pool.shutdown(cancel_futures=error is not None)
@@ -95,6 +97,8 @@ class Guests:
         """A connection for one request: a kept one may just be closed by the server when it is used again."""
         client = self._connect()
         with self._turn:
+            if self._left:
+                client.leave()  # it had no client yet when all others left
             self._asking.append(client)
         try:
             yield client
