@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from server.fake import FakeModel
 from spatz.config import Settings
 from spatz.server.app import create_app
 from spatz.server.run import Server, bind
+from spatz.store.db import Database
 
 WAIT = 30  # seconds that anything may take before a test fails instead of hanging
 
@@ -23,9 +25,18 @@ def model() -> FakeModel:
     return FakeModel()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as it is before anything is stored: copied, because its migrations would be most of a test's time."""
+    folder = tmp_path_factory.mktemp("migrated")
+    Database.open("", folder).close()
+    return folder / "spatz.db"
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, migrated: Path) -> Settings:
     """What searches the web has a provider of the test's own: nothing goes out of the machine."""
+    shutil.copy(migrated, tmp_path)
     return Settings(data_dir=tmp_path, port=0, max_body_mb=1, input_mb=1, drain_seconds=WAIT, search_providers=("off",))
 
 
