@@ -12,6 +12,7 @@ import typer
 
 from spatz.commands.shared import configured, set_up_logging
 from spatz.config import Settings
+from spatz.evals.choosing import chosen
 
 if TYPE_CHECKING:
     from spatz.evals.documents.fields import Answer, Post
@@ -69,10 +70,10 @@ def documents(
 
     set_up_logging("warning", command.obj.on)
     _check_libraries()
-    wanted_tasks = _chosen("--tasks", tasks, TASKS)
+    wanted_tasks = chosen("--tasks", tasks, TASKS)
     wanted = Wanted(
-        _chosen("--kinds", kinds, tuple(KINDS)),
-        _chosen("--conditions", conditions, CONDITIONS),
+        chosen("--kinds", kinds, tuple(KINDS)),
+        chosen("--conditions", conditions, CONDITIONS),
         count,
         seed,
         workers,
@@ -123,18 +124,6 @@ async def _asked(
 ) -> list[Answer]:
     async with posting as post:
         return await ask(post)
-
-
-def _chosen(switch: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    from spatz.errors import ConfigError
-
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if names == ["all"]:
-        return known
-    for name in names or [given]:
-        if name not in known:
-            raise ConfigError(f"{switch}: {name!r} is none of {', '.join(known)}, all")
-    return tuple(name for name in known if name in names)
 
 
 def _check_libraries() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from spatz.commands.shared import configured, set_up_logging
 from spatz.config import Settings
+from spatz.evals.choosing import chosen
 
 __all__ = ["search"]
 
@@ -64,7 +65,7 @@ def search(
     from spatz.evals.telling import telling
 
     set_up_logging("warning", command.obj.on)
-    wanted = _chosen("--tasks", tasks, TASKS)
+    wanted = chosen("--tasks", tasks, TASKS)
     _one_of("--provider", provider, PROVIDERS)
     _one_of("--size", size, SIZES)
     if url is None and (name or key_variable):
@@ -95,18 +96,6 @@ def search(
     print_report(report)
     if report.failures() or (check and report.missed()):
         raise typer.Exit(1)
-
-
-def _chosen(switch: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    from spatz.errors import ConfigError
-
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if names == ["all"]:
-        return known
-    for name in names or [given]:
-        if name not in known:
-            raise ConfigError(f"{switch}: {name!r} is none of {', '.join(known)}, all")
-    return tuple(name for name in known if name in names)
 
 
 def _one_of(switch: str, value: str, known: tuple[str, ...]) -> None:
